@@ -1,0 +1,62 @@
+/* Contexts, scopes and errors: where work happens, how long things live, what went wrong. */
+#ifndef SOMA_CONTEXT_H
+#define SOMA_CONTEXT_H
+
+#include "soma/base.h"
+
+/* Threads, seed, plan cache, error state. Used by one host thread at a time; several contexts work side by side. */
+typedef struct soma_context soma_context;
+/* A stretch of work whose tensors are freed together. The context is the outermost one. */
+typedef struct soma_scope soma_scope;
+/* A value of the recorded graph; see tensor.h. Belongs to the scope that was innermost when it was made. */
+typedef struct soma_tensor soma_tensor;
+
+typedef struct soma_context_opts {
+    const soma_allocator *allocator; /* default: the C library's; must outlive the context */
+    int64_t threads;                 /* default 0: one per core; 1 never starts a thread */
+    uint64_t seed;                   /* default 0, as torch.manual_seed(0) in role; drawn values are not PyTorch's */
+    const char *isa; /* default: the best the machine has, capped by the environment's SOMA_ISA; "portable", "avx2", "avx512", "neon" */
+    const volatile int *cancel; /* polled between kernels; nonzero ends the evaluation with SOMA_ERROR_CANCELLED */
+    void (*log)(void *user, const char *line);
+    void *log_user;
+    int64_t no_fusion; /* nonzero: every op runs alone, as SOMA_FUSE=0 does; the same bits, slower */
+    uint64_t reserved[4];
+} soma_context_opts;
+
+/* Makes a context. On failure *out is NULL. */
+SOMA_API soma_status soma_context_create_v(soma_context **out, const soma_context_opts *options, size_t size);
+static inline soma_status soma_context_create(soma_context **out, const soma_context_opts *options) {
+    return soma_context_create_v(out, options, sizeof(soma_context_opts));
+}
+/* Frees the context and all that belongs to it, open scopes included. NULL is allowed. */
+SOMA_API void soma_context_free(soma_context *ctx);
+
+/* "portable", "avx2", "avx512" or "neon": the kernels in use. */
+SOMA_API const char *soma_context_isa(const soma_context *ctx);
+SOMA_API int64_t soma_context_threads(const soma_context *ctx);
+/* Restarts all random streams from a seed, as torch.manual_seed. */
+SOMA_API soma_status soma_manual_seed(soma_context *ctx, uint64_t seed);
+SOMA_API uint64_t soma_initial_seed(const soma_context *ctx);
+
+/* Opens a scope inside the innermost one. NULL on error. */
+SOMA_API soma_scope *soma_scope_open(soma_context *ctx);
+/* Runs pending assigns to variables that outlive the scope, closes the scopes inside it, frees all that was recorded in it. */
+SOMA_API soma_status soma_scope_close(soma_scope *scope);
+
+/* The pending error's code, SOMA_OK when there is none. The first error stays; while it is pending every recording, assigning, stepping
+ * or saving call fails and changes nothing. */
+SOMA_API soma_status soma_error_status(const soma_context *ctx);
+/* The pending error's sentence, "" when there is none. Valid until the next error. */
+SOMA_API const char *soma_error_message(const soma_context *ctx);
+/* Returns the pending error and clears it; the sentence stays readable until the next error. */
+SOMA_API soma_status soma_error_take(soma_context *ctx);
+/* Raises an error from outside the library (a custom op, a module's forward) in printf's manner; an earlier error wins. Returns status. */
+SOMA_API soma_status soma_error_raise(soma_context *ctx, soma_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Counts for tests and curiosity, since the context was made. */
+typedef struct soma_stats {
+    int64_t plans_built, plans_run, allocations, slab_bytes, nodes_recorded, kernels_run;
+} soma_stats;
+SOMA_API void soma_context_stats(const soma_context *ctx, soma_stats *out);
+
+#endif

@@ -1,0 +1,18 @@
+/* soma: deep learning for native programs. This header brings all the others. */
+#ifndef SOMA_SOMA_H
+#define SOMA_SOMA_H
+
+#include "soma/base.h"
+#include "soma/context.h"
+#include "soma/tensor.h"
+#include "soma/ops.h"
+#include "soma/grad.h"
+#include "soma/capture.h"
+#include "soma/nn.h"
+#include "soma/optim.h"
+#include "soma/data.h"
+
+/* "0.1.0" */
+SOMA_API const char *soma_version(void);
+
+#endif
