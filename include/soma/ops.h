@@ -1,0 +1,61 @@
+/* The ops: functions that record one node (or a few) and return its tensor. Every call given NULL returns NULL; wrong shapes and dtypes are
+ * errors at the call. The list with a sentence each is ops.def. */
+#ifndef SOMA_OPS_H
+#define SOMA_OPS_H
+
+#include "soma/tensor.h"
+
+/* Which dimensions a reduction takes. No dims: all of them. */
+typedef struct soma_reduce_opts {
+    int64_t ndims; /* how many of dims count */
+    int64_t dims[SOMA_MAX_DIMS];
+    int64_t keepdim;          /* nonzero: reduced dimensions stay with size 1 */
+    soma_optional correction; /* var and std: the divisor is n - correction; default 1 */
+    uint64_t reserved[4];
+} soma_reduce_opts;
+/* `.dims` and `.ndims` of a soma_reduce_opts: &(soma_reduce_opts){SOMA_DIMS(0, -1), .keepdim = 1} */
+#define SOMA_DIMS(...) .ndims = SOMA__COUNT(__VA_ARGS__), .dims = {__VA_ARGS__}
+
+typedef enum soma_reduction { SOMA_MEAN = 0, SOMA_SUM = 1, SOMA_NONE = 2 } soma_reduction;
+typedef struct soma_loss_opts {
+    int64_t reduction; /* default SOMA_MEAN */
+    uint64_t reserved[4];
+} soma_loss_opts;
+
+#define UNARY(name, kind, doc) SOMA_API soma_tensor *soma_##name(soma_tensor *x);
+#define BINARY(name, kind, doc) SOMA_API soma_tensor *soma_##name(soma_tensor *a, soma_tensor *b);
+#define OP(name, params, doc) SOMA_API soma_tensor *soma_##name params;
+#define INNER(name, doc)
+#define COMPOSITE(name, params, doc) SOMA_API soma_tensor *soma_##name params;
+#include "soma/ops.def"
+#undef UNARY
+#undef BINARY
+#undef OP
+#undef INNER
+#undef COMPOSITE
+
+/* torch.nn.functional.cross_entropy. input [N, C, ...] logits (or [C]); target int64 class numbers [N, ...], or probabilities of input's shape
+ * and dtype. A class outside [0, C) that is not ignore_index is SOMA_ERROR_RANGE when evaluated. */
+typedef struct soma_cross_entropy_opts {
+    soma_tensor *weight;        /* [C], input's dtype; NULL: all ones */
+    int64_t reduction;          /* default SOMA_MEAN: divided by the weights of the targets that count */
+    soma_optional ignore_index; /* default -100 */
+    soma_optional label_smoothing; /* default 0, in [0, 1] */
+    uint64_t reserved[4];
+} soma_cross_entropy_opts;
+SOMA_WITH_OPTS(soma_tensor *, soma_cross_entropy, (soma_tensor * input, soma_tensor *target), (input, target), soma_cross_entropy_opts)
+
+/* One step of an optimizer as one node: parameter and state variables are overwritten. The meaning of each number in hyper (a 1-d float32 tensor,
+ * usually borrowed from the optimizer) stands at the definition. Written for soma/optim.h; open for optimizers of your own. */
+/* hyper: lr, momentum, 1 - dampening, weight_decay, sign (1 or -1 for maximize), first (1: momentum starts as the gradient). flags: 1 nesterov, 2 momentum used,
+ * 4 weight decay used. momentum may be NULL. torch.optim.SGD. */
+SOMA_API soma_status soma_sgd_update(soma_tensor *param, soma_tensor *momentum, soma_tensor *grad, soma_tensor *hyper, int64_t flags);
+/* hyper: lr / bias_correction1, beta1, 1 - beta1, beta2, 1 - beta2, sqrt(bias_correction2), eps, weight_decay, 1 - lr * weight_decay, sign. flags: 1 decoupled (AdamW),
+ * 4 weight decay used. torch.optim.Adam, AdamW. */
+SOMA_API soma_status soma_adam_update(soma_tensor *param, soma_tensor *exp_avg, soma_tensor *exp_avg_sq, soma_tensor *grad, soma_tensor *hyper, int64_t flags);
+
+/* An op's number of rows and names, for tools. */
+SOMA_API int64_t soma_op_count(void);
+SOMA_API const char *soma_op_name(int64_t op);
+
+#endif
