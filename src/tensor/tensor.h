@@ -1,0 +1,56 @@
+/* The record behind a handle: one node of the graph, in its scope's arena. */
+#ifndef SOMA_SRC_TENSOR_TENSOR_H
+#define SOMA_SRC_TENSOR_TENSOR_H
+
+#include "soma/tensor.h"
+
+enum {
+    SOMA__KEPT = 1,      /* user code may read it: stored when evaluated */
+    SOMA__REQUIRES = 2,  /* a gradient flows through it */
+    SOMA__VARIABLE = 4,
+    SOMA__NUMBER = 8,    /* a Python number's manners in dtype promotion */
+    SOMA__EVALUATED = 16, /* was part of a plan that ran; data is NULL if it was interior */
+    SOMA__BORROWED = 32,
+    SOMA__RANDOM = 64,   /* a random op's position leaf */
+    SOMA__MARK = 128     /* scratch bit of graph walks */
+};
+
+/* What only variables have. */
+typedef struct soma__variable {
+    soma_tensor *tensor;
+    struct soma__variable *next; /* of the scope */
+    size_t bytes;
+    char *name;
+    size_t name_bytes;
+    uint64_t assigned; /* sequence number of the last assign recorded */
+    uint32_t current;  /* tape position of the node that holds its newest value, valid in `epoch` */
+    uint64_t epoch;
+} soma__variable;
+
+struct soma_tensor {
+    soma_context *ctx;
+    soma_scope *scope;
+    void *data; /* dense, C order; NULL until evaluated */
+    uint64_t epoch; /* the tape that `index` belongs to */
+    uint32_t index;
+    uint16_t op;
+    uint8_t dtype, ndim;
+    uint8_t flags, n_in, n_attr, depth; /* depth of the scope */
+    uint64_t seq;                       /* order of recording */
+    int64_t numel;
+    int64_t shape[SOMA_MAX_DIMS];
+    soma_tensor **in;
+    int64_t *attr;
+    soma_tensor *grad;   /* leaves: accumulated; nodes: while backward runs */
+    soma__variable *var;
+    uint64_t inline_data[2]; /* the value of a number; stream and counter of a random position */
+};
+
+/* Writes shape and numel; false when the sizes are negative or their product overflows. */
+bool soma__set_shape(soma_tensor *x, const int64_t *shape, int64_t ndim);
+bool soma__shape_ok(const int64_t *shape, int64_t ndim, int64_t *numel);
+bool soma__same_shape(const soma_tensor *a, const soma_tensor *b);
+char *soma__shape_print(const int64_t *shape, int64_t ndim, char *buffer, size_t size);
+static inline size_t soma__bytes(const soma_tensor *x) { return (size_t)x->numel * soma_dtype_size((soma_dtype)x->dtype); }
+
+#endif
