@@ -1,0 +1,29 @@
+# Kernels are written once, against simd.h, and compiled once per instruction set; the dispatcher picks at run time. The portable set has
+# no flags beyond the baseline.
+
+set(SOMA_ISAS PORTABLE)
+set(SOMA_ISA_FLAGS_PORTABLE "")
+if(SOMA_ARCH STREQUAL "x86_64")
+    list(APPEND SOMA_ISAS AVX2 AVX512)
+    set(SOMA_ISA_FLAGS_AVX2 -mavx2 -mfma)
+    set(SOMA_ISA_FLAGS_AVX512 -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma)
+elseif(SOMA_ARCH STREQUAL "arm64")
+    list(APPEND SOMA_ISAS NEON)
+    set(SOMA_ISA_FLAGS_NEON "")
+endif()
+
+# Appends the kernels' objects of every instruction set to the list named `out`.
+function(soma_kernels out)
+    file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/backend/cpu/kernels/*.c)
+    set(objects ${${out}})
+    if(kernels)
+        foreach(isa IN LISTS SOMA_ISAS)
+            string(TOLOWER ${isa} lower)
+            soma_objects(soma_kernels_${lower} ON ${kernels})
+            target_compile_definitions(soma_kernels_${lower} PRIVATE SOMA_ISA_${isa}=1)
+            target_compile_options(soma_kernels_${lower} PRIVATE ${SOMA_ISA_FLAGS_${isa}})
+            list(APPEND objects $<TARGET_OBJECTS:soma_kernels_${lower}>)
+        endforeach()
+    endif()
+    set(${out} ${objects} PARENT_SCOPE)
+endfunction()
