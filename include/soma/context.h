@@ -43,6 +43,11 @@ SOMA_API soma_scope *soma_scope_open(soma_context *ctx);
 /* Runs pending assigns to variables that outlive the scope, closes the scopes inside it, frees all that was recorded in it. */
 SOMA_API soma_status soma_scope_close(soma_scope *scope);
 
+/* For authors of modules and the like: zeroed memory that is freed with the innermost scope. NULL with the error pending when there is none. */
+SOMA_API void *soma_scope_memory(soma_context *ctx, size_t size);
+/* Calls fn(arg) when the innermost scope closes; the last registered first. */
+SOMA_API soma_status soma_scope_defer(soma_context *ctx, void (*fn)(void *arg), void *arg);
+
 /* The pending error's code, SOMA_OK when there is none. The first error stays; while it is pending every recording, assigning, stepping
  * or saving call fails and changes nothing. */
 SOMA_API soma_status soma_error_status(const soma_context *ctx);

@@ -1,0 +1,100 @@
+/* What a context holds, for the rooms from graph upward. */
+#ifndef SOMA_SRC_GRAPH_CONTEXT_H
+#define SOMA_SRC_GRAPH_CONTEXT_H
+
+#include "base/alloc.h"
+#include "base/pool.h"
+#include "ops/op.h"
+#include "tensor/scope.h"
+
+/* The pending work: nodes and leaves in the order of recording. `keys` is what a plan is found by: a node's op, dtype, shape, inputs (as tape
+ * positions) and attributes; never a pointer or a scalar's value. */
+typedef struct soma__entry {
+    soma_tensor *x;
+    uint64_t key_at; /* its first word in keys */
+} soma__entry;
+
+typedef struct soma__tape {
+    soma__entry *entries;
+    size_t count, capacity;
+    uint64_t *keys;
+    size_t n_keys, keys_capacity;
+    size_t work;      /* entries that are not leaves */
+} soma__tape;
+
+typedef struct soma__hook {
+    soma_status (*fn)(void *user);
+    void *user;
+} soma__hook;
+
+/* Open addressing map from a random stream to its counter. */
+typedef struct soma__streams {
+    uint64_t *ids, *counters;
+    size_t count, capacity;
+} soma__streams;
+
+typedef struct soma__customs {
+    soma_custom_def *defs;
+    size_t count, capacity;
+} soma__customs;
+
+struct soma__plan_cache;
+struct soma__capturing;
+
+struct soma_context {
+    soma_scope root; /* first: a context is its outermost scope */
+    soma_scope *scope;
+    soma_allocator alloc, user_alloc; /* alloc counts and passes on */
+    soma__chunks chunks;
+    soma__pool *pool;
+    int isa;
+    bool fuse;
+    bool freeing;
+    uint64_t seed;
+    soma__streams streams;
+    soma__tape tape;
+    uint64_t epoch, seq;
+    int interior, no_grad;
+    uint64_t backward_seq; /* while a gradient rule runs: the seq of the node it belongs to; 0 otherwise */
+    soma_tensor **live_grads; /* leaves that have a gradient */
+    size_t n_live, live_capacity;
+    struct soma__plan_cache *plans;
+    struct soma__capturing *capturing;
+    soma__customs customs;
+    soma_status status;
+    char message[512];
+    const volatile int *cancel;
+    void (*log)(void *user, const char *line);
+    void *log_user;
+    soma_stats stats;
+    soma_status (*flush)(soma_context *ctx); /* evaluates what is pending; set by exec, which the graph does not know */
+};
+
+/* True when no error is pending. */
+static inline bool soma__ok(const soma_context *ctx) { return ctx->status == SOMA_OK; }
+/* Out of memory, said once and for all. Returns NULL. */
+void *soma__no_memory(soma_context *ctx);
+
+/* A record in the innermost scope with shape and dtype set, without data. */
+soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim);
+/* x's position in the tape: pushes it (and what it is made of, when an interior value is needed again) if it is not there. UINT32_MAX on error. */
+uint32_t soma__tape_ref(soma_context *ctx, soma_tensor *x);
+/* Forgets the pending work. */
+void soma__tape_clear(soma_context *ctx);
+void soma__tape_free(soma_context *ctx);
+/* Records gradients that are live as assigns to the leaves' gradient variables, so that evaluating stores them. */
+soma_status soma__grads_store(soma_context *ctx);
+/* Leaves of a closing scope leave the list of live gradients. */
+void soma__grads_forget(soma_context *ctx, const soma_scope *scope);
+/* Records an UPDATE node: its first `writes` inputs are variables that it changes. */
+soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes);
+const soma_custom_def *soma__custom_find(soma_context *ctx, int64_t number);
+/* Flags in an entry's first key word. */
+enum { SOMA__KEY_KEPT = 1 << 20, SOMA__KEY_VAR = 1 << 21, SOMA__KEY_NUMBER = 1 << 22 };
+/* A random stream's counter, which is advanced by count. false when out of memory. */
+bool soma__stream_take(soma_context *ctx, uint64_t stream, uint64_t count, uint64_t *base);
+
+/* Grows an array of the context so that it holds `need` elements; false with an error pending. */
+bool soma__grow(soma_context *ctx, void **array, size_t *capacity, size_t need, size_t element);
+
+#endif

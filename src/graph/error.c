@@ -1,0 +1,43 @@
+/* The context's one pending error. The first wins: a later one is usually its consequence. */
+#include "graph/context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+soma_status soma_error_status(const soma_context *ctx) { return ctx ? ctx->status : SOMA_ERROR_ARGUMENT; }
+const char *soma_error_message(const soma_context *ctx) { return ctx ? ctx->message : ""; }
+
+soma_status soma_error_take(soma_context *ctx) {
+    if (!ctx) return SOMA_ERROR_ARGUMENT;
+    soma_status s = ctx->status;
+    ctx->status = SOMA_OK;
+    return s;
+}
+
+soma_status soma_error_raise(soma_context *ctx, soma_status status, const char *format, ...) {
+    if (!ctx) return status;
+    if (ctx->status != SOMA_OK) return ctx->status;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(ctx->message, sizeof ctx->message, format, args);
+    va_end(args);
+    ctx->status = status == SOMA_OK ? SOMA_ERROR_ARGUMENT : status;
+    return ctx->status;
+}
+
+void *soma__no_memory(soma_context *ctx) {
+    soma_error_raise(ctx, SOMA_ERROR_MEMORY, "out of memory");
+    return NULL;
+}
+
+bool soma__grow(soma_context *ctx, void **array, size_t *capacity, size_t need, size_t element) {
+    if (need <= *capacity) return true;
+    size_t want = *capacity ? *capacity * 2 : 64;
+    if (want < need) want = need;
+    void *bigger = soma__regrow(&ctx->alloc, *array, *capacity * element, want * element);
+    if (!bigger) return soma__no_memory(ctx) != NULL;
+    *array = bigger;
+    *capacity = want;
+    return true;
+}
