@@ -77,8 +77,10 @@ void *soma__no_memory(soma_context *ctx);
 
 /* A record in the innermost scope with shape and dtype set, without data. */
 soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim);
-/* x's position in the tape: pushes it (and what it is made of, when an interior value is needed again) if it is not there. UINT32_MAX on error. */
+/* A reference to x in the tape: pushes it (and what it is made of, when an interior value is needed again) if it is not there. SOMA__REF_NONE on error. */
 uint32_t soma__tape_ref(soma_context *ctx, soma_tensor *x);
+/* A variable without a value yet, with storage of its own. */
+soma_tensor *soma__variable_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim, const char *name);
 /* Forgets the pending work. */
 void soma__tape_clear(soma_context *ctx);
 void soma__tape_free(soma_context *ctx);
@@ -86,6 +88,10 @@ void soma__tape_free(soma_context *ctx);
 soma_status soma__grads_store(soma_context *ctx);
 /* Leaves of a closing scope leave the list of live gradients. */
 void soma__grads_forget(soma_context *ctx, const soma_scope *scope);
+/* A reference to a value in the tape: the entry's position, and which of the variables that it writes (0 for all but UPDATE nodes). */
+#define SOMA__REF_NONE UINT32_MAX
+#define SOMA__REF_INDEX(ref) ((ref) & 0x0fffffffu)
+#define SOMA__REF_OUTPUT(ref) ((ref) >> 28)
 /* Records an UPDATE node: its first `writes` inputs are variables that it changes. */
 soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes);
 const soma_custom_def *soma__custom_find(soma_context *ctx, int64_t number);

@@ -23,7 +23,7 @@ typedef struct soma__variable {
     char *name;
     size_t name_bytes;
     uint64_t assigned; /* sequence number of the last assign recorded */
-    uint32_t current;  /* tape position of the node that holds its newest value, valid in `epoch` */
+    uint32_t current;  /* tape reference of its newest value, valid in `epoch` */
     uint64_t epoch;
 } soma__variable;
 
@@ -41,7 +41,9 @@ struct soma_tensor {
     int64_t shape[SOMA_MAX_DIMS];
     soma_tensor **in;
     int64_t *attr;
-    soma_tensor *grad;   /* leaves: accumulated; nodes: while backward runs */
+    soma_tensor *grad;          /* of leaves: the accumulated gradient */
+    soma_tensor *grad_variable; /* of leaves: where a gradient is stored that outlives its plan */
+    soma_tensor *adjoint;       /* while backward runs */
     soma__variable *var;
     uint64_t inline_data[2]; /* the value of a number; stream and counter of a random position */
 };

@@ -1,0 +1,253 @@
+/* Gradients: the nodes that a loss depends on, newest first, each turned into ordinary nodes by its op's rule (reverse accumulation). */
+#include "graph/context.h"
+
+#include <string.h>
+
+/* The nodes of one backward pass. */
+typedef struct nodes {
+    soma_context *ctx;
+    soma_tensor **list;
+    size_t count, capacity;
+} nodes;
+
+static bool nodes_push(nodes *n, soma_tensor *x) {
+    if (!soma__grow(n->ctx, (void **)&n->list, &n->capacity, n->count + 1, sizeof *n->list)) return false;
+    n->list[n->count++] = x;
+    x->flags |= SOMA__MARK;
+    x->adjoint = NULL;
+    return true;
+}
+
+/* All that x depends on and that a gradient flows through. The list itself is the queue of the walk. */
+static bool collect(nodes *n, soma_tensor *x) {
+    if (x->flags & SOMA__MARK || !(x->flags & SOMA__REQUIRES)) return true;
+    size_t next = n->count;
+    if (!nodes_push(n, x)) return false;
+    for (; next < n->count; next++) {
+        soma_tensor *y = n->list[next];
+        for (int i = 0; i < y->n_in; i++)
+            if (y->in[i]->flags & SOMA__REQUIRES && !(y->in[i]->flags & SOMA__MARK) && !nodes_push(n, y->in[i])) return false;
+    }
+    return true;
+}
+
+static void sift(soma_tensor **a, size_t at, size_t n) {
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= n) return;
+        if (child + 1 < n && a[child + 1]->seq < a[child]->seq) child++;
+        if (a[at]->seq <= a[child]->seq) return;
+        soma_tensor *t = a[at];
+        a[at] = a[child], a[child] = t;
+        at = child;
+    }
+}
+
+/* Heap sort: newest first, in place. */
+static void sort_newest_first(soma_tensor **a, size_t n) {
+    for (size_t i = n / 2; i-- > 0;) sift(a, i, n);
+    for (size_t end = n; end-- > 1;) {
+        soma_tensor *t = a[0];
+        a[0] = a[end], a[end] = t;
+        sift(a, 0, end);
+    }
+}
+
+static void nodes_release(nodes *n) {
+    for (size_t i = 0; i < n->count; i++) n->list[i]->flags &= (uint8_t)~SOMA__MARK;
+    soma__free(&n->ctx->alloc, n->list, n->capacity * sizeof *n->list);
+}
+
+static bool add_adjoint(soma_tensor *x, soma_tensor *g) {
+    x->adjoint = x->adjoint ? soma_add(x->adjoint, g) : g;
+    return x->adjoint != NULL;
+}
+
+/* Runs one node's rule. */
+static bool spread(soma_context *ctx, soma_tensor *x) {
+    bool wants[SOMA__MAX_INPUTS];
+    soma_tensor *gx[SOMA__MAX_INPUTS] = {0};
+    for (int i = 0; i < x->n_in; i++) wants[i] = (x->in[i]->flags & SOMA__MARK) != 0;
+    uint64_t outer = ctx->backward_seq;
+    ctx->backward_seq = x->seq;
+    soma__vjp v = {ctx, x, x->in, x->n_in, x->attr, x->adjoint, wants, gx};
+    soma__ops[x->op]->grad(&v);
+    ctx->backward_seq = outer;
+    if (!soma__ok(ctx)) return false;
+    for (int i = 0; i < x->n_in; i++)
+        if (wants[i] && gx[i] && !add_adjoint(x->in[i], gx[i])) return false;
+    return true;
+}
+
+static bool seed_output(soma_context *ctx, soma_tensor *out, soma_tensor *seed) {
+    char a[128], b[128];
+    if (seed && (!soma__same_shape(out, seed) || out->dtype != seed->dtype)) {
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "backward: the seed is %s %s, the output is %s %s", soma_dtype_name((soma_dtype)seed->dtype),
+                         soma_shape_text(seed, b, sizeof b), soma_dtype_name((soma_dtype)out->dtype), soma_shape_text(out, a, sizeof a));
+        return false;
+    }
+    if (!seed && out->numel != 1) {
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "backward: an output of shape %s has %lld elements and needs a seed; only one element may go without",
+                         soma_shape_text(out, a, sizeof a), (long long)out->numel);
+        return false;
+    }
+    if (!(out->flags & SOMA__REQUIRES)) {
+        soma_error_raise(ctx, SOMA_ERROR_STATE, "backward: nothing that the output was made of requires a gradient");
+        return false;
+    }
+    if (!seed) seed = soma_ones(ctx, (soma_dtype)out->dtype, out->shape, out->ndim);
+    return seed && add_adjoint(out, seed);
+}
+
+/* Records the adjoints of all nodes below the outputs. */
+static bool run_backward(nodes *n, soma_tensor *const *outputs, size_t n_out, soma_tensor *const *seeds) {
+    soma_context *ctx = n->ctx;
+    for (size_t i = 0; i < n_out; i++)
+        if (!collect(n, outputs[i])) return false;
+    for (size_t i = 0; i < n_out; i++)
+        if (!seed_output(ctx, outputs[i], seeds ? seeds[i] : NULL)) return false;
+    sort_newest_first(n->list, n->count);
+    for (size_t i = 0; i < n->count; i++) {
+        soma_tensor *x = n->list[i];
+        if (x->adjoint && x->n_in && !spread(ctx, x)) return false;
+    }
+    return true;
+}
+
+static bool live_grad(soma_context *ctx, soma_tensor *p) {
+    for (size_t i = 0; i < ctx->n_live; i++)
+        if (ctx->live_grads[i] == p) return true;
+    if (!soma__grow(ctx, (void **)&ctx->live_grads, &ctx->live_capacity, ctx->n_live + 1, sizeof *ctx->live_grads)) return false;
+    ctx->live_grads[ctx->n_live++] = p;
+    return true;
+}
+
+soma_status soma_backward(soma_tensor *loss, soma_tensor *seed) {
+    soma_tensor *both[2] = {loss, seed};
+    if (!loss || !soma__check(both, seed ? 2 : 1)) return loss ? soma_error_status(loss->ctx) : SOMA_ERROR_ARGUMENT;
+    soma_context *ctx = loss->ctx;
+    nodes n = {ctx, NULL, 0, 0};
+    ctx->no_grad++;
+    ctx->interior++;
+    if (run_backward(&n, &loss, 1, seed ? &seed : NULL)) {
+        for (size_t i = n.count; i-- > 0;) { /* oldest first: parameters in the order they were made */
+            soma_tensor *p = n.list[i];
+            if (p->n_in || !p->adjoint) continue;
+            soma_tensor *g = p->grad ? soma_add(p->grad, p->adjoint) : p->adjoint;
+            if (!g || !live_grad(ctx, p)) break;
+            p->grad = g;
+        }
+    }
+    ctx->interior--;
+    ctx->no_grad--;
+    nodes_release(&n);
+    return ctx->status;
+}
+
+soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tensor *const *inputs, size_t n_inputs, soma_tensor **gradients,
+                        const soma_grad_opts *options, size_t size) {
+    if (!outputs || !inputs || !gradients || !n_outputs || !outputs[0]) return SOMA_ERROR_ARGUMENT;
+    soma_context *ctx = outputs[0]->ctx;
+    memset(gradients, 0, n_inputs * sizeof *gradients);
+    for (size_t i = 0; i < n_outputs; i++)
+        if (!soma__check(&outputs[i], 1)) return ctx->status;
+    for (size_t i = 0; i < n_inputs; i++)
+        if (!soma__check(&inputs[i], 1)) return ctx->status;
+    soma_grad_opts o;
+    if (!soma__options(ctx, "grad", &o, sizeof o, options, size)) return ctx->status;
+    nodes n = {ctx, NULL, 0, 0};
+    ctx->interior++;
+    bool fine = run_backward(&n, outputs, n_outputs, o.seeds);
+    ctx->interior--;
+    for (size_t i = 0; fine && i < n_inputs; i++) {
+        soma_tensor *g = inputs[i]->flags & SOMA__MARK ? inputs[i]->adjoint : NULL;
+        if (!g && !o.allow_unused) {
+            soma_error_raise(ctx, SOMA_ERROR_STATE, "grad: no output depends on input %zu, or it does not require a gradient", i);
+            break;
+        }
+        if (g) {
+            ctx->interior++; /* held like a module's result */
+            gradients[i] = soma_interior_end(ctx, g);
+        }
+    }
+    nodes_release(&n);
+    return ctx->status;
+}
+
+soma_status soma_requires_grad(soma_tensor *x, bool on) {
+    if (!x || !soma__check(&x, 1)) return x ? soma_error_status(x->ctx) : SOMA_ERROR_ARGUMENT;
+    if (!soma__is_float(x->dtype))
+        return soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "requires_grad: %s has no gradients; float32 and float64 have", soma_dtype_name((soma_dtype)x->dtype));
+    if (x->op != SOMA_OP_leaf)
+        return soma_error_raise(x->ctx, SOMA_ERROR_STATE, "requires_grad: the tensor is a result; only variables and data can be asked, or detach it first");
+    x->flags = (uint8_t)(on ? x->flags | SOMA__REQUIRES : x->flags & ~SOMA__REQUIRES);
+    return SOMA_OK;
+}
+
+bool soma_tensor_requires_grad(const soma_tensor *x) { return x && x->flags & SOMA__REQUIRES; }
+
+soma_tensor *soma_tensor_grad(soma_tensor *p) {
+    if (!p || !p->grad) return NULL;
+    if (p->ctx->interior) return p->grad;
+    soma_interior_begin(p->ctx);
+    return soma_interior_end(p->ctx, p->grad);
+}
+
+soma_status soma_set_grad(soma_tensor *p, soma_tensor *gradient) {
+    soma_tensor *both[2] = {p, gradient};
+    if (!p || !soma__check(both, gradient ? 2 : 1)) return p ? soma_error_status(p->ctx) : SOMA_ERROR_ARGUMENT;
+    if (gradient && (!soma__same_shape(p, gradient) || p->dtype != gradient->dtype))
+        return soma_error_raise(p->ctx, SOMA_ERROR_SHAPE, "set_grad: the gradient of '%s' must have its shape and dtype", soma_tensor_name(p));
+    if (gradient && !live_grad(p->ctx, p)) return p->ctx->status;
+    p->grad = gradient;
+    return SOMA_OK;
+}
+
+soma_status soma_zero_grad(soma_tensor *const *params, size_t count) {
+    soma_context *ctx = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!params[i]) continue;
+        ctx = params[i]->ctx;
+        if (!soma__ok(ctx)) return ctx->status;
+        params[i]->grad = NULL;
+    }
+    if (!ctx) return SOMA_OK;
+    size_t kept = 0;
+    for (size_t i = 0; i < ctx->n_live; i++)
+        if (ctx->live_grads[i]->grad) ctx->live_grads[kept++] = ctx->live_grads[i];
+    ctx->n_live = kept;
+    return SOMA_OK;
+}
+
+soma_status soma__grads_store(soma_context *ctx) {
+    for (size_t i = 0; i < ctx->n_live && soma__ok(ctx); i++) {
+        soma_tensor *p = ctx->live_grads[i];
+        if (!p->grad || p->grad == p->grad_variable) continue;
+        if (!p->grad_variable) {
+            char name[256];
+            size_t n = strlen(soma_tensor_name(p));
+            if (n > sizeof name - 6) n = sizeof name - 6;
+            memcpy(name, soma_tensor_name(p), n);
+            memcpy(name + n, ".grad", 6);
+            p->grad_variable = soma__variable_new(ctx, p->scope, (soma_dtype)p->dtype, p->shape, p->ndim, name);
+        }
+        if (!p->grad_variable || soma_assign(p->grad_variable, p->grad) != SOMA_OK) break;
+        p->grad = p->grad_variable;
+    }
+    return ctx->status;
+}
+
+void soma__grads_forget(soma_context *ctx, const soma_scope *scope) {
+    size_t kept = 0;
+    for (size_t i = 0; i < ctx->n_live; i++)
+        if (ctx->live_grads[i]->scope != scope) ctx->live_grads[kept++] = ctx->live_grads[i];
+    ctx->n_live = kept;
+}
+
+void soma_no_grad_begin(soma_context *ctx) {
+    if (ctx) ctx->no_grad++;
+}
+void soma_no_grad_end(soma_context *ctx) {
+    if (ctx && ctx->no_grad > 0) ctx->no_grad--;
+}
+bool soma_grad_enabled(const soma_context *ctx) { return ctx && !ctx->no_grad; }
