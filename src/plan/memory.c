@@ -1,0 +1,45 @@
+/* The slab: values that do not live at the same time share bytes. First fit in order of writing, which for a chain of layers is close to the
+ * least possible. */
+#include "plan/plan.h"
+
+#include <string.h>
+
+/* Live intervals sorted by offset, as a list through array indices. */
+typedef struct live {
+    size_t from, to;
+    int last;
+} live;
+
+static size_t first_fit(live *a, int *n, size_t bytes, int first, int last) {
+    int kept = 0;
+    for (int i = 0; i < *n; i++) /* what was read for the last time before this step is free */
+        if (a[i].last >= first) a[kept++] = a[i];
+    *n = kept;
+    size_t at = 0;
+    int i = 0;
+    for (; i < *n && a[i].from < at + bytes; i++)
+        if (a[i].to > at) at = a[i].to;
+    for (i = *n; i > 0 && a[i - 1].from > at; i--) a[i] = a[i - 1];
+    a[i] = (live){at, at + bytes, last};
+    ++*n;
+    return at;
+}
+
+void soma__plan_layout(soma_context *ctx, soma__plan *p) {
+    live *a = soma__scope_alloc(&p->memory, (p->n_entries + 1) * sizeof *a, 8);
+    size_t top = 0;
+    int n = 0;
+    if (!a) {
+        soma__no_memory(ctx);
+        return;
+    }
+    for (int s = 0; s < p->n_steps; s++) {
+        soma__value *v = &p->values[p->steps[s].entry];
+        if (v->home != SOMA__HOME_SLAB || v->base != p->steps[s].entry) continue;
+        size_t bytes = (v->bytes + 63) & ~(size_t)63;
+        v->slab = first_fit(a, &n, bytes ? bytes : 64, v->first, v->last);
+        if (v->slab + bytes > top) top = v->slab + bytes;
+    }
+    p->scratch_at = top;
+    p->slab_bytes += top; /* it held the largest scratch */
+}

@@ -1,0 +1,116 @@
+/* What is needed, and where each value lives. A view needs no memory: it is a base, an offset and strides. It becomes a copy where seeing the base
+ * would be wrong (the base is a variable that is assigned later) or where the result must be dense (it is held for reading). */
+#include "plan/plan.h"
+
+#include <string.h>
+
+uint32_t soma__entry_ref(const soma_context *ctx, uint32_t entry, int input) {
+    const uint64_t *words = ctx->tape.keys + ctx->tape.entries[entry].key_at;
+    int ndim = (int)(words[0] >> 16 & 0xf);
+    return (uint32_t)(words[1 + ndim + input / 2] >> (input % 2 ? 32 : 0));
+}
+
+static void dense_strides(const int64_t *shape, int ndim, int64_t *strides) {
+    int64_t s = 1;
+    for (int i = ndim; i-- > 0;) {
+        strides[i] = s;
+        s *= shape[i] ? shape[i] : 1;
+    }
+}
+
+static bool is_dense(const soma_tensor *x, const int64_t *strides) {
+    int64_t s = 1;
+    for (int i = x->ndim; i-- > 0;) {
+        if (x->shape[i] != 1 && strides[i] != s) return x->numel == 0;
+        s *= x->shape[i];
+    }
+    return true;
+}
+
+static bool writes_variables(int op) { return soma__ops[op]->cls == SOMA__CLASS_ASSIGN || soma__ops[op]->cls == SOMA__CLASS_UPDATE; }
+
+static int writes_of(int op) { return soma__ops[op]->cls == SOMA__CLASS_ASSIGN ? 1 : soma__ops[op]->writes; }
+
+/* The leaf entry of the variable behind a reference: through the assigns before it. */
+static uint32_t variable_leaf(const soma_context *ctx, uint32_t ref) {
+    while (soma__entry_op(ctx, SOMA__REF_INDEX(ref)) != SOMA_OP_leaf) ref = soma__entry_ref(ctx, SOMA__REF_INDEX(ref), (int)SOMA__REF_OUTPUT(ref));
+    return SOMA__REF_INDEX(ref);
+}
+
+/* Marks what kept values and assigns need; the tape is in order, so one walk from the end does. */
+static void mark_needed(soma_context *ctx, soma__plan *p) {
+    for (uint32_t i = (uint32_t)ctx->tape.count; i-- > 0;) {
+        soma__value *v = &p->values[i];
+        soma_tensor *x = soma__entry_tensor(ctx, i);
+        int op = soma__entry_op(ctx, i), n = soma__entry_inputs(ctx, i);
+        if (op == SOMA_OP_leaf) continue;
+        if (writes_variables(op)) {
+            for (int k = 0; k < soma__ops[op]->writes || k < 1; k++) v->needed |= x->in[k]->depth < p->close_depth;
+        } else {
+            v->kept = soma__entry_kept(ctx, i) && x->depth < p->close_depth;
+            v->needed |= v->kept || op == SOMA_OP_guard;
+        }
+        for (int k = 0; v->needed && k < n; k++) p->values[SOMA__REF_INDEX(soma__entry_ref(ctx, i, k))].needed = true;
+    }
+}
+
+/* Is the variable whose storage is leaf entry `leaf` overwritten after entry i? */
+static bool assigned_later(const soma_context *ctx, uint32_t leaf, uint32_t i) {
+    if (!soma__entry_tensor(ctx, leaf)->var) return false;
+    for (uint32_t j = i + 1; j < ctx->tape.count; j++) {
+        int op = soma__entry_op(ctx, j);
+        if (op == SOMA_OP_leaf || !writes_variables(op)) continue;
+        for (int k = 0; k < writes_of(op); k++)
+            if (variable_leaf(ctx, soma__entry_ref(ctx, j, k)) == leaf) return true;
+    }
+    return false;
+}
+
+/* Tries to make entry i a view of its input's memory. */
+static bool place_view(soma_context *ctx, soma__plan *p, uint32_t i) {
+    soma_tensor *x = soma__entry_tensor(ctx, i), *in = x->in[0];
+    const soma__op_def *def = soma__ops[x->op];
+    uint32_t ref = soma__entry_ref(ctx, i, 0);
+    const soma__value *from = &p->values[SOMA__REF_INDEX(ref)];
+    uint32_t base = from->base;
+    soma__operand a, out;
+    memset(&a, 0, sizeof a);
+    memset(&out, 0, sizeof out);
+    a.numel = in->numel, a.ndim = in->ndim, a.dtype = in->dtype;
+    memcpy(a.shape, in->shape, sizeof a.shape);
+    if (writes_variables(soma__entry_op(ctx, SOMA__REF_INDEX(ref)))) {
+        base = variable_leaf(ctx, ref);
+        dense_strides(in->shape, in->ndim, a.strides);
+    } else
+        memcpy(a.strides, from->strides, sizeof a.strides);
+    out.numel = x->numel, out.ndim = x->ndim, out.dtype = x->dtype;
+    memcpy(out.shape, x->shape, sizeof out.shape);
+    int64_t offset = 0;
+    if (!def->view(&a, x->attr, x->n_attr, &out, &offset)) return false;
+    soma__value *v = &p->values[i];
+    if (v->kept && (soma__entry_tensor(ctx, base)->var || p->values[base].home == SOMA__HOME_SLAB || !is_dense(x, out.strides))) return false;
+    if (assigned_later(ctx, base, i)) return false;
+    v->base = base;
+    v->offset = (base == from->base ? from->offset : 0) + offset;
+    memcpy(v->strides, out.strides, sizeof v->strides);
+    v->view = true;
+    return true;
+}
+
+bool soma__plan_place(soma_context *ctx, soma__plan *p) {
+    mark_needed(ctx, p);
+    for (uint32_t i = 0; i < ctx->tape.count; i++) {
+        soma__value *v = &p->values[i];
+        soma_tensor *x = soma__entry_tensor(ctx, i);
+        int op = soma__entry_op(ctx, i);
+        v->base = i;
+        v->bytes = soma__bytes(x);
+        dense_strides(x->shape, x->ndim, v->strides);
+        if (op == SOMA_OP_leaf) v->home = SOMA__HOME_LEAF;
+        else if (!v->needed) v->home = SOMA__HOME_DEAD;
+        else if (writes_variables(op)) v->base = variable_leaf(ctx, i), v->home = SOMA__HOME_LEAF;
+        else if (soma__ops[op]->cls == SOMA__CLASS_VIEW && place_view(ctx, p, i)) v->home = p->values[v->base].home;
+        else v->home = v->kept ? SOMA__HOME_KEPT : SOMA__HOME_SLAB;
+    }
+    return true;
+}

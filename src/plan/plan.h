@@ -1,0 +1,103 @@
+/* A plan: the tape turned into kernel calls with every value placed. Frozen once built; a run binds pointers and calls the kernels in order. */
+#ifndef SOMA_SRC_PLAN_PLAN_H
+#define SOMA_SRC_PLAN_PLAN_H
+
+#include "graph/context.h"
+
+/* Where a value lives. */
+typedef enum soma__home {
+    SOMA__HOME_DEAD, /* nobody needs it */
+    SOMA__HOME_LEAF, /* the entry's own data (a variable's storage for what an assign leaves) */
+    SOMA__HOME_KEPT, /* memory of the node's scope, given at each run */
+    SOMA__HOME_SLAB  /* an interval of the slab */
+} soma__home;
+
+/* What the plan knows of one tape entry. */
+typedef struct soma__value {
+    uint32_t base;    /* the entry whose memory holds it: itself, or what it is a view of */
+    int64_t offset;   /* elements from the base's first one */
+    int64_t strides[SOMA_MAX_DIMS];
+    uint8_t home;     /* of the base; only read through it */
+    bool needed, kept, view;
+    size_t slab;      /* byte offset, HOME_SLAB */
+    size_t bytes;
+    int first, last;  /* steps that write it first and read it last */
+} soma__value;
+
+typedef struct soma__step {
+    int (*run)(const soma__call *call);
+    soma__call call;
+    uint32_t entry;
+    const char *note; /* for soma_explain: the kernel's name */
+} soma__step;
+
+/* A pointer to fill in before a run: *where = memory of `entry` + offset bytes. */
+typedef struct soma__bind {
+    void **where;
+    uint32_t entry;
+    int64_t offset;
+} soma__bind;
+
+typedef struct soma__plan {
+    soma_scope memory; /* all of the plan lives here */
+    uint64_t hash;
+    uint64_t *keys;
+    size_t n_keys;
+    int close_depth; /* the depth of the scope that closes, or INT32_MAX */
+    uint64_t used;   /* for dropping the least recently used */
+    soma__step *steps;
+    int n_steps;
+    soma__bind *binds, *slab_binds;
+    int n_binds, n_slab_binds;
+    uint32_t *kept; /* entries that get memory of their scope */
+    int n_kept;
+    struct soma__alias { /* kept views: entry shows memory of another one */
+        uint32_t entry, base;
+        int64_t offset;
+    } *aliases;
+    int n_aliases;
+    size_t n_entries, n_inputs; /* operands over all steps */
+    soma__value *values;
+    size_t slab_bytes; /* values and, behind them, scratch */
+    size_t scratch_at;
+    void *bound_slab; /* where the slab was when the slab's pointers were filled in */
+} soma__plan;
+
+typedef struct soma__plan_cache {
+    soma__plan *plans[64]; /* the bound */
+    int count;
+    uint64_t clock;
+    void *slab;
+    size_t slab_bytes;
+    soma__env env;
+} soma__plan_cache;
+
+/* Builds a plan of the tape. Entries of scopes of close_depth and deeper are dropped, save what outer variables need. NULL with an error pending. */
+soma__plan *soma__plan_build(soma_context *ctx, int close_depth);
+/* The same from the cache when one fits. */
+soma__plan *soma__plan_get(soma_context *ctx, int close_depth);
+void soma__plan_free(soma_context *ctx, soma__plan *p);
+void soma__plan_cache_free(soma_context *ctx);
+/* Finds strides and homes of all entries and what is needed at all (plan/place.c). */
+bool soma__plan_place(soma_context *ctx, soma__plan *p);
+/* Puts slab values side by side by liveness (plan/memory.c). */
+void soma__plan_layout(soma_context *ctx, soma__plan *p);
+/* The plan as text into a block of the context; NULL with an error pending. */
+char *soma__plan_print(soma_context *ctx, const soma__plan *p);
+/* The kernel for a node: a fast one where the backend has it, else the op's reference. */
+typedef int (*soma__kernel)(const soma__call *call);
+soma__kernel soma__plan_kernel(const soma_context *ctx, const soma__call *call, const char **name);
+
+static inline soma_tensor *soma__entry_tensor(const soma_context *ctx, uint32_t i) { return ctx->tape.entries[i].x; }
+/* The refs of an entry's inputs, unpacked from its key. */
+uint32_t soma__entry_ref(const soma_context *ctx, uint32_t entry, int input);
+/* The entry's inputs and class as the tape has them (an evaluated node is a leaf here). */
+static inline int soma__entry_op(const soma_context *ctx, uint32_t i) { return (int)(ctx->tape.keys[ctx->tape.entries[i].key_at] & 0xfff); }
+static inline int soma__entry_inputs(const soma_context *ctx, uint32_t i) {
+    return (int)(ctx->tape.keys[ctx->tape.entries[i].key_at] >> 24 & 0xff);
+}
+static inline bool soma__entry_kept(const soma_context *ctx, uint32_t i) {
+    return (ctx->tape.keys[ctx->tape.entries[i].key_at] & SOMA__KEY_KEPT) != 0;
+}
+
+#endif
