@@ -1,0 +1,10 @@
+/* The CPU backend's door: a kernel for a call, or NULL where the op's reference has to serve. */
+#ifndef SOMA_SRC_BACKEND_CPU_CPU_H
+#define SOMA_SRC_BACKEND_CPU_CPU_H
+
+#include "ops/op.h"
+
+/* *name is the kernel's name in plans. */
+int (*soma__cpu_kernel(const soma__call *call, const char **name))(const soma__call *call);
+
+#endif
