@@ -1,0 +1,39 @@
+/* The floating-point mode that results are defined in: round to nearest, subnormals kept. */
+#ifndef SOMA_SRC_BASE_FPMODE_H
+#define SOMA_SRC_BASE_FPMODE_H
+
+#include <stdint.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+typedef uint32_t soma__fpmode;
+/* Sets the mode and returns the caller's. */
+static inline soma__fpmode soma__fpmode_enter(void) {
+    uint32_t mode = _mm_getcsr();
+    if (mode & 0xe040u) _mm_setcsr(mode & ~0xe040u); /* rounding bits, FTZ, DAZ */
+    return mode;
+}
+static inline void soma__fpmode_leave(soma__fpmode mode) {
+    if (mode & 0xe040u) _mm_setcsr((_mm_getcsr() & 0x3fu) | mode);
+}
+#elif defined(__aarch64__)
+typedef uint64_t soma__fpmode;
+static inline soma__fpmode soma__fpmode_enter(void) {
+    uint64_t mode, clean;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    clean = mode & ~((uint64_t)3 << 22 | (uint64_t)1 << 24); /* rounding mode, flush to zero */
+    if (clean != mode) __asm__ volatile("msr fpcr, %0" : : "r"(clean));
+    return mode;
+}
+static inline void soma__fpmode_leave(soma__fpmode mode) {
+    uint64_t now;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(now));
+    if (now != mode) __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+}
+#else
+typedef int soma__fpmode;
+static inline soma__fpmode soma__fpmode_enter(void) { return 0; }
+static inline void soma__fpmode_leave(soma__fpmode mode) { (void)mode; }
+#endif
+
+#endif

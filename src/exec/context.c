@@ -1,0 +1,165 @@
+/* A context's life, and its scopes'. */
+#include "exec/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/cpu/isa.h"
+
+static void *counting_alloc(void *user, size_t size, size_t align) {
+    soma_context *ctx = user;
+    __atomic_add_fetch(&ctx->stats.allocations, 1, __ATOMIC_RELAXED); /* the loader's thread may allocate, too */
+    return ctx->user_alloc.alloc(ctx->user_alloc.user, size, align);
+}
+
+static void counting_free(void *user, void *memory, size_t size) {
+    soma_context *ctx = user;
+    ctx->user_alloc.free(ctx->user_alloc.user, memory, size);
+}
+
+static soma_status flush_all(soma_context *ctx) { return soma__exec_flush(ctx, INT32_MAX); }
+
+/* The instruction set asked for, capped by SOMA_ISA and by the machine; -1 when the name is none. */
+static int choose_isa(const char *asked) {
+    int best = soma__isa_best();
+    const char *cap = getenv("SOMA_ISA");
+    if (cap && *cap) {
+        int isa = soma__isa_from_name(cap);
+        if (isa >= 0 && isa < best) best = isa;
+    }
+    if (!asked) return best;
+    int isa = soma__isa_from_name(asked);
+    return isa < 0 ? -1 : isa < best ? isa : best;
+}
+
+static soma_status set_up(soma_context *ctx, const soma_context_opts *o) {
+    const char *fuse = getenv("SOMA_FUSE"), *threads = getenv("SOMA_THREADS");
+    ctx->fuse = !o->no_fusion && !(fuse && strcmp(fuse, "0") == 0);
+    ctx->seed = o->seed;
+    ctx->cancel = o->cancel;
+    ctx->log = o->log;
+    ctx->log_user = o->log_user;
+    ctx->flush = flush_all;
+    ctx->epoch = 1;
+    ctx->isa = choose_isa(o->isa);
+    int64_t n = o->threads;
+    if (!n && threads) n = strtol(threads, NULL, 10);
+    if (!n) n = sysconf(_SC_NPROCESSORS_ONLN);
+    if (n < 0 || n > 1024 || ctx->isa < 0) return SOMA_ERROR_ARGUMENT;
+    ctx->plans = soma__calloc(&ctx->alloc, sizeof *ctx->plans);
+    if (!ctx->plans) return SOMA_ERROR_MEMORY;
+    soma_status s = soma__pool_create(&ctx->alloc, n < 1 ? 1 : (int)n, &ctx->pool);
+    ctx->plans->env = (soma__env){ctx->pool, ctx->isa, ctx->seed, ctx};
+    return s;
+}
+
+static bool zero_beyond(const void *options, size_t known, size_t size) {
+    const unsigned char *bytes = options;
+    for (size_t i = known; i < size; i++)
+        if (bytes[i]) return false;
+    return true;
+}
+
+soma_status soma_context_create_v(soma_context **out, const soma_context_opts *options, size_t size) {
+    if (!out) return SOMA_ERROR_ARGUMENT;
+    *out = NULL;
+    soma_context_opts o;
+    memset(&o, 0, sizeof o);
+    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
+    if (options && !zero_beyond(options, sizeof o, size)) return SOMA_ERROR_VERSION;
+    const soma_allocator *a = o.allocator ? o.allocator : &soma__default_allocator;
+    soma_context *ctx = soma__calloc(a, sizeof *ctx);
+    if (!ctx) return SOMA_ERROR_MEMORY;
+    ctx->user_alloc = *a;
+    ctx->alloc = (soma_allocator){counting_alloc, counting_free, ctx};
+    ctx->chunks.alloc = &ctx->alloc;
+    soma__scope_init(&ctx->root, ctx, NULL, &ctx->chunks);
+    ctx->scope = &ctx->root;
+    soma_status s = set_up(ctx, &o);
+    if (s != SOMA_OK) {
+        soma_context_free(ctx);
+        return s;
+    }
+    *out = ctx;
+    return SOMA_OK;
+}
+
+/* Frees a scope other than the root. */
+static void drop_scope(soma_context *ctx, soma_scope *s) {
+    soma__grads_forget(ctx, s);
+    ctx->scope = s->parent;
+    soma__scope_release(s);
+    soma__free(&ctx->alloc, s, sizeof *s);
+}
+
+void soma_context_free(soma_context *ctx) {
+    if (!ctx) return;
+    ctx->freeing = true;
+    while (ctx->scope != &ctx->root) drop_scope(ctx, ctx->scope);
+    soma__scope_release(&ctx->root);
+    soma__plan_cache_free(ctx);
+    soma__pool_destroy(ctx->pool);
+    soma__tape_free(ctx);
+    soma__free(&ctx->alloc, ctx->live_grads, ctx->live_capacity * sizeof *ctx->live_grads);
+    soma__free(&ctx->alloc, ctx->streams.ids, ctx->streams.capacity * sizeof *ctx->streams.ids);
+    soma__free(&ctx->alloc, ctx->streams.counters, ctx->streams.capacity * sizeof *ctx->streams.counters);
+    soma__free(&ctx->alloc, ctx->customs.defs, ctx->customs.capacity * sizeof *ctx->customs.defs);
+    soma__chunks_free(&ctx->chunks);
+    soma_allocator a = ctx->user_alloc;
+    soma__free(&a, ctx, sizeof *ctx);
+}
+
+soma_scope *soma_scope_open(soma_context *ctx) {
+    if (!ctx || !soma__ok(ctx)) return NULL;
+    if (ctx->capturing) return soma_error_raise(ctx, SOMA_ERROR_STATE, "scope_open: no scope can be opened while a program is captured"), NULL;
+    soma_scope *s = soma__alloc(&ctx->alloc, sizeof *s);
+    if (!s) return soma__no_memory(ctx);
+    soma__scope_init(s, ctx, ctx->scope, &ctx->chunks);
+    ctx->scope = s;
+    return s;
+}
+
+soma_status soma_scope_close(soma_scope *scope) {
+    if (!scope) return SOMA_ERROR_ARGUMENT;
+    soma_context *ctx = scope->ctx;
+    if (!scope->parent) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "scope_close: the context's own scope closes with soma_context_free");
+    soma__exec_flush(ctx, scope->depth);
+    if (ctx->capturing) return ctx->status;
+    soma__tape_clear(ctx); /* after an error, too: its entries are about to be freed */
+    while (ctx->scope != scope) drop_scope(ctx, ctx->scope);
+    drop_scope(ctx, scope);
+    return ctx->status;
+}
+
+void *soma_scope_memory(soma_context *ctx, size_t size) {
+    if (!ctx || !soma__ok(ctx)) return NULL;
+    void *memory = soma__scope_alloc(ctx->scope, size, 64);
+    if (!memory) return soma__no_memory(ctx);
+    return memset(memory, 0, size);
+}
+
+soma_status soma_scope_defer(soma_context *ctx, void (*fn)(void *arg), void *arg) {
+    if (!ctx || !fn) return SOMA_ERROR_ARGUMENT;
+    if (!soma__ok(ctx)) return ctx->status;
+    if (!soma__scope_cleanup(ctx->scope, fn, arg)) soma__no_memory(ctx);
+    return ctx->status;
+}
+
+const char *soma_context_isa(const soma_context *ctx) { return ctx ? soma__isa_name(ctx->isa) : ""; }
+int64_t soma_context_threads(const soma_context *ctx) { return ctx ? soma__pool_threads(ctx->pool) : 0; }
+uint64_t soma_initial_seed(const soma_context *ctx) { return ctx ? ctx->seed : 0; }
+
+soma_status soma_manual_seed(soma_context *ctx, uint64_t seed) {
+    if (!ctx) return SOMA_ERROR_ARGUMENT;
+    if (soma_eval(ctx) != SOMA_OK) return ctx->status; /* what was recorded draws from the old seed */
+    ctx->seed = ctx->plans->env.seed = seed;
+    ctx->streams.count = 0;
+    return SOMA_OK;
+}
+
+void soma_context_stats(const soma_context *ctx, soma_stats *out) {
+    if (ctx && out) *out = ctx->stats;
+}
+
+const char *soma_version(void) { return "0.1.0"; }

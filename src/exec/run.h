@@ -1,0 +1,14 @@
+/* Running plans. */
+#ifndef SOMA_SRC_EXEC_RUN_H
+#define SOMA_SRC_EXEC_RUN_H
+
+#include "plan/plan.h"
+
+/* Evaluates the tape and clears it. close_depth: see soma__plan_build; INT32_MAX for an ordinary evaluation. */
+soma_status soma__exec_flush(soma_context *ctx, int close_depth);
+/* The context's slab with room for the plan; its pointers filled in. */
+bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p);
+/* Calls the kernels in order. On an error of a kernel the rest is not run. */
+soma_status soma__exec_steps(soma_context *ctx, soma__plan *p);
+
+#endif
