@@ -88,7 +88,7 @@ static bool place_view(soma_context *ctx, soma__plan *p, uint32_t i) {
     int64_t offset = 0;
     if (!def->view(&a, x->attr, x->n_attr, &out, &offset)) return false;
     soma__value *v = &p->values[i];
-    if (v->kept && (soma__entry_tensor(ctx, base)->var || p->values[base].home == SOMA__HOME_SLAB || !is_dense(x, out.strides))) return false;
+    if (v->kept && (ctx->capturing || soma__entry_tensor(ctx, base)->var || p->values[base].home == SOMA__HOME_SLAB || !is_dense(x, out.strides))) return false;
     if (assigned_later(ctx, base, i)) return false;
     v->base = base;
     v->offset = (base == from->base ? from->offset : 0) + offset;
