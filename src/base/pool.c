@@ -163,7 +163,8 @@ void soma__pool_run(soma__pool *p, soma__piece_fn fn, void *arg, int64_t pieces,
     if (!p->tried) start(p);
     uint64_t job = job_of(atomic_load_explicit(&p->ticket, memory_order_relaxed)) + 1;
     job &= ((uint64_t)1 << (64 - PIECE_BITS)) - 1;
-    /* No claim can succeed between here and the publication: the old ticket has no piece left. */
+    /* The old job's ticket is closed before the fields change, so that no claim can succeed until the new one is published. */
+    atomic_store_explicit(&p->ticket, (job - 1) << PIECE_BITS | (((uint64_t)1 << PIECE_BITS) - 1), memory_order_seq_cst);
     p->fn = fn;
     p->arg = arg;
     atomic_store_explicit(&p->done, 0, memory_order_relaxed);
