@@ -1,0 +1,83 @@
+/* What the wrappers of all ops check: inputs, dimensions, broadcasting, dtypes, option structs. */
+#include "ops/op.h"
+
+#include <string.h>
+
+bool soma__check(soma_tensor *const *in, int n) {
+    for (int i = 0; i < n; i++)
+        if (!in[i]) return false;
+    soma_context *ctx = in[0]->ctx;
+    if (soma_error_status(ctx) != SOMA_OK) return false;
+    for (int i = 1; i < n; i++)
+        if (in[i]->ctx != ctx) {
+            soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "input %d belongs to another context; a tensor is used in the context that made it", i);
+            return false;
+        }
+    return true;
+}
+
+bool soma__check_dim(const soma_tensor *x, const char *op, int64_t *dim) {
+    int64_t n = x->ndim ? x->ndim : 1, d = *dim < 0 ? *dim + n : *dim;
+    char shape[128];
+    if (d < 0 || d >= n) {
+        soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "%s: dimension %lld is outside [%lld, %lld) (input shape %s)", op, (long long)*dim, (long long)-n,
+                         (long long)n, soma_shape_text(x, shape, sizeof shape));
+        return false;
+    }
+    *dim = d;
+    return true;
+}
+
+bool soma__broadcast(const char *op, const soma_tensor *a, const soma_tensor *b, int64_t *shape, int64_t *ndim) {
+    int n = a->ndim > b->ndim ? a->ndim : b->ndim;
+    for (int i = 0; i < n; i++) {
+        int64_t x = i < n - a->ndim ? 1 : a->shape[i - (n - a->ndim)], y = i < n - b->ndim ? 1 : b->shape[i - (n - b->ndim)];
+        if (x != y && x != 1 && y != 1) {
+            char s[128], t[128];
+            soma_error_raise(a->ctx, SOMA_ERROR_SHAPE, "%s: shapes %s and %s do not broadcast (sizes %lld and %lld at dimension %d)", op,
+                             soma_shape_text(a, s, sizeof s), soma_shape_text(b, t, sizeof t), (long long)x, (long long)y, i);
+            return false;
+        }
+        shape[i] = x == 1 ? y : x;
+    }
+    *ndim = n;
+    return true;
+}
+
+/* 0 bool, 1 integer, 2 floating. */
+static int category(int dtype) { return dtype == SOMA_BOOL ? 0 : soma__is_float(dtype) ? 2 : 1; }
+
+static soma_dtype wider(int a, int b) {
+    if (a == b) return (soma_dtype)a;
+    if (category(a) != category(b)) return (soma_dtype)(category(a) > category(b) ? a : b);
+    if (category(a) == 2) return SOMA_F64;
+    if (a == SOMA_I64 || b == SOMA_I64) return SOMA_I64;
+    return SOMA_I32;
+}
+
+/* 2 with dimensions, 1 without, 0 a Python number: a lower rank widens a higher one by category only. */
+static int rank(const soma_tensor *x) { return x->flags & SOMA__NUMBER ? 0 : x->ndim ? 2 : 1; }
+
+soma_dtype soma__result_type(const soma_tensor *a, const soma_tensor *b) {
+    int ra = rank(a), rb = rank(b);
+    if (ra == rb) return wider(a->dtype, b->dtype);
+    const soma_tensor *high = ra > rb ? a : b, *low = ra > rb ? b : a;
+    if (category(low->dtype) <= category(high->dtype)) return (soma_dtype)high->dtype;
+    return low->flags & SOMA__NUMBER && category(low->dtype) == 2 ? SOMA_F32 : (soma_dtype)low->dtype;
+}
+
+bool soma__options(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size) {
+    memset(out, 0, known);
+    if (!options) return true;
+    memcpy(out, options, size < known ? size : known);
+    const unsigned char *bytes = options;
+    for (size_t i = known; i < size; i++)
+        if (bytes[i]) {
+            soma_error_raise(ctx, SOMA_ERROR_VERSION, "%s: its options use a field that soma %s does not have (byte %zu); a newer soma is needed", call,
+                             "0.1.0", i);
+            return false;
+        }
+    return true;
+}
+
+soma_tensor *soma__as(soma_tensor *x, soma_dtype dtype) { return x && x->dtype != (int)dtype ? soma_to(x, dtype) : x; }

@@ -1,0 +1,44 @@
+/* Loops over operands with any strides, for reference kernels. */
+#ifndef SOMA_SRC_OPS_LOOPS_H
+#define SOMA_SRC_OPS_LOOPS_H
+
+#include "ops/op.h"
+
+/* The element offset of position `index` (C order) in an operand. */
+static inline int64_t soma__offset(const soma__operand *o, int64_t index) {
+    int64_t at = 0;
+    for (int d = o->ndim; d-- > 0;) {
+        at += index % o->shape[d] * o->strides[d];
+        index /= o->shape[d];
+    }
+    return at;
+}
+
+/* A walk over all rows (runs of the last dimension) of operands of one shape. */
+typedef struct soma__walk {
+    int64_t index[SOMA_MAX_DIMS];
+    int64_t at[4]; /* element offsets of the row's first element */
+    int64_t rows, row, length;
+} soma__walk;
+
+static inline void soma__walk_start(soma__walk *w, const soma__operand *o) {
+    *w = (soma__walk){0};
+    w->length = o->ndim ? o->shape[o->ndim - 1] : 1;
+    w->rows = w->length ? o->numel / w->length : 0;
+}
+
+/* Moves on to the next row; the operands share the first one's shape. */
+static inline void soma__walk_next(soma__walk *w, const soma__operand *const *ops, int n) {
+    w->row++;
+    for (int d = ops[0]->ndim - 2; d >= 0; d--) {
+        w->index[d]++;
+        for (int k = 0; k < n; k++) w->at[k] += ops[k]->strides[d];
+        if (w->index[d] < ops[0]->shape[d]) return;
+        for (int k = 0; k < n; k++) w->at[k] -= ops[k]->strides[d] * ops[0]->shape[d];
+        w->index[d] = 0;
+    }
+}
+
+static inline int64_t soma__last_stride(const soma__operand *o) { return o->ndim ? o->strides[o->ndim - 1] : 0; }
+
+#endif

@@ -1,0 +1,49 @@
+/* The table of all ops, made from ops.def. */
+#include "ops/elementwise.h"
+
+/* Through these no gradient flows. */
+#define soma__grad_sign NULL
+#define soma__grad_floor NULL
+#define soma__grad_ceil NULL
+#define soma__grad_round NULL
+#define soma__grad_trunc NULL
+#define soma__grad_isnan NULL
+#define soma__grad_isinf NULL
+#define soma__grad_isfinite NULL
+#define soma__grad_logical_not NULL
+#define soma__grad_floor_divide NULL
+#define soma__grad_eq NULL
+#define soma__grad_ne NULL
+#define soma__grad_lt NULL
+#define soma__grad_le NULL
+#define soma__grad_gt NULL
+#define soma__grad_ge NULL
+#define soma__grad_logical_and NULL
+#define soma__grad_logical_or NULL
+#define soma__grad_logical_xor NULL
+
+#define ELEMENTWISE(op) static const soma__op_def def_##op = {.name = #op, .cls = SOMA__CLASS_ELEMENTWISE, .run = soma__elementwise_run, .grad = soma__grad_##op};
+#define UNARY(name, kind, doc) ELEMENTWISE(name)
+#define BINARY(name, kind, doc) ELEMENTWISE(name)
+#define OP(name, params, doc)
+#define INNER(name, doc)
+#define COMPOSITE(name, params, doc)
+#include "soma/ops.def"
+#undef UNARY
+#undef BINARY
+#undef OP
+#undef INNER
+
+static const soma__op_def def_leaf = {.name = "leaf"};
+
+const soma__op_def *const soma__ops[SOMA_OP_COUNT] = {
+    &def_leaf,
+#define UNARY(name, kind, doc) &def_##name,
+#define BINARY(name, kind, doc) &def_##name,
+#define OP(name, params, doc) &soma__op_##name,
+#define INNER(name, doc) &soma__op_##name,
+#include "soma/ops.def"
+};
+
+int64_t soma_op_count(void) { return SOMA_OP_COUNT; }
+const char *soma_op_name(int64_t op) { return op >= 0 && op < SOMA_OP_COUNT ? soma__ops[op]->name : ""; }
