@@ -1,0 +1,292 @@
+/* Reductions. A sum's order is a function of the logical shape alone: the reduced elements in C order, pieces of 4096, in a piece 16 lanes from +0, lanes
+ * and pieces added by fixed trees. attr[0] is the mask of reduced dimensions. */
+#include "ops/elementwise.h"
+#include "ops/reduce.h"
+#include "ops/loops.h"
+
+#include <string.h>
+
+#define SUM_OF(name, T)                                                                                                                               \
+    static T name##_piece(const T *x, const int64_t *at, int64_t n) {                                                                                \
+        T lane[16] = {0};                                                                                                                             \
+        for (int64_t i = 0; i < n; i++) lane[i % 16] += x[at[i]];                                                                                     \
+        for (int half = 8; half; half /= 2)                                                                                                           \
+            for (int l = 0; l < half; l++) lane[l] += lane[l + half];                                                                                 \
+        return lane[0];                                                                                                                               \
+    }                                                                                                                                                 \
+    /* pieces as the leaves of a pairwise tree, level by level; an odd one is carried up. A stack of finished subtrees does it in one pass. */       \
+    static T name(const T *x, const int64_t *offsets, int64_t n) {                                                                                    \
+        T part[64];                                                                                                                                   \
+        int level[64], top = 0;                                                                                                                       \
+        for (int64_t i = 0; i < n || i == 0; i += 4096) {                                                                                             \
+            part[top] = name##_piece(x, offsets + i, n - i < 4096 ? n - i : 4096);                                                                     \
+            level[top++] = 0;                                                                                                                         \
+            while (top > 1 && level[top - 1] == level[top - 2]) part[top - 2] += part[top - 1], level[top-- - 2]++;                                    \
+        }                                                                                                                                             \
+        while (top > 1) part[top - 2] += part[top - 1], top--;                                                                                        \
+        return part[0];                                                                                                                               \
+    }
+SUM_OF(sum_f32, float)
+SUM_OF(sum_f64, double)
+
+float soma__sum_f32(const float *x, const int64_t *offsets, int64_t n) { return sum_f32(x, offsets, n); }
+double soma__sum_f64(const double *x, const int64_t *offsets, int64_t n) { return sum_f64(x, offsets, n); }
+
+static int64_t as_int(const void *x, int dtype, int64_t at) {
+    switch (dtype) {
+    case SOMA_I64: return ((const int64_t *)x)[at];
+    case SOMA_I32: return ((const int32_t *)x)[at];
+    default: return ((const uint8_t *)x)[at];
+    }
+}
+
+/* An operand split into the dimensions that stay and those that go. */
+typedef struct split {
+    soma__operand stay, go;
+} split;
+
+static split split_of(const soma__operand *x, int64_t mask) {
+    split s;
+    memset(&s, 0, sizeof s);
+    s.stay.numel = s.go.numel = 1;
+    for (int d = 0; d < x->ndim; d++) {
+        soma__operand *o = mask >> d & 1 ? &s.go : &s.stay;
+        o->shape[o->ndim] = x->shape[d];
+        o->strides[o->ndim++] = x->strides[d];
+        o->numel *= x->shape[d];
+    }
+    return s;
+}
+
+/* Scratch: the offsets of the reduced elements from the first. */
+static size_t offsets_scratch(const soma__call *c, int threads) {
+    (void)threads;
+    return (size_t)(split_of(&c->in[0], c->attr[0]).go.numel + 1) * sizeof(int64_t);
+}
+
+static int sum_run(const soma__call *c) {
+    const soma__operand *x = &c->in[0];
+    split s = split_of(x, c->attr[0]);
+    int64_t *offsets = c->scratch;
+    for (int64_t i = 0; i < s.go.numel; i++) offsets[i] = soma__offset(&s.go, i);
+    for (int64_t i = 0; i < s.stay.numel; i++) {
+        int64_t at = soma__offset(&s.stay, i);
+        if (x->dtype == SOMA_F32) ((float *)c->out.data)[i] = sum_f32((const float *)x->data + at, offsets, s.go.numel);
+        else if (x->dtype == SOMA_F64) ((double *)c->out.data)[i] = sum_f64((const double *)x->data + at, offsets, s.go.numel);
+        else {
+            uint64_t sum = 0;
+            for (int64_t k = 0; k < s.go.numel; k++) sum += (uint64_t)as_int(x->data, x->dtype, at + offsets[k]);
+            ((int64_t *)c->out.data)[i] = (int64_t)sum;
+        }
+    }
+    return SOMA_OK;
+}
+
+/* The mask of the dims in the options; 0 dims mean all. */
+static bool reduce_mask(soma_tensor *x, const char *op, const soma_reduce_opts *o, int64_t *mask) {
+    *mask = (1 << x->ndim) - 1;
+    if (!o || !o->ndims) return true;
+    *mask = 0;
+    for (int64_t i = 0; i < o->ndims && i < SOMA_MAX_DIMS; i++) {
+        int64_t d = o->dims[i];
+        if (!soma__check_dim(x, op, &d)) return false;
+        if (*mask >> d & 1) {
+            soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "%s: dimension %lld is named twice", op, (long long)d);
+            return false;
+        }
+        if (x->ndim) *mask |= (int64_t)1 << d;
+    }
+    return true;
+}
+
+/* The shape that is left, sizes of 1 for reduced dimensions (keepdim) or none. */
+static int64_t reduced_shape(const soma_tensor *x, int64_t mask, bool keepdim, int64_t *shape) {
+    int64_t n = 0;
+    for (int d = 0; d < x->ndim; d++) {
+        if (!(mask >> d & 1)) shape[n++] = x->shape[d];
+        else if (keepdim) shape[n++] = 1;
+    }
+    return n;
+}
+
+static soma_tensor *reduce(int op, soma_tensor *x, int64_t mask, bool keepdim, soma_dtype dtype) {
+    int64_t shape[SOMA_MAX_DIMS], n = reduced_shape(x, mask, keepdim, shape), attr[2] = {mask, keepdim};
+    soma__record r = {op, dtype, n, shape, &x, 1, attr, 2};
+    return soma__graph_record(x->ctx, &r);
+}
+
+/* g with the reduced dimensions back as sizes of 1. */
+static soma_tensor *unreduced(soma_tensor *g, const soma_tensor *x, int64_t mask) {
+    int64_t shape[SOMA_MAX_DIMS];
+    return soma_reshape(g, shape, reduced_shape(x, mask, true, shape));
+}
+
+soma_tensor *soma_sum(soma_tensor *x, const soma_reduce_opts *options) {
+    int64_t mask;
+    if (!soma__check(&x, 1) || !reduce_mask(x, "sum", options, &mask)) return NULL;
+    return reduce(SOMA_OP_sum, x, mask, options && options->keepdim, soma__is_float(x->dtype) ? (soma_dtype)x->dtype : SOMA_I64);
+}
+
+static void sum_grad(const soma__vjp *v) {
+    if (v->wants[0]) v->gx[0] = soma_expand(unreduced(v->gy, v->in[0], v->attr[0]), v->in[0]->shape, v->in[0]->ndim);
+}
+const soma__op_def soma__op_sum = {.name = "sum", .cls = SOMA__CLASS_STRIDED, .run = sum_run, .grad = sum_grad, .scratch = offsets_scratch};
+
+/* Is b to be taken instead of a, as the larger (or smaller) one? NaN wins and stays; of +-0 the maximum is +0. */
+static bool better(const soma__operand *x, int64_t a, int64_t b, bool largest) {
+    if (soma__is_float(x->dtype)) {
+        double p = x->dtype == SOMA_F32 ? (double)((const float *)x->data)[a] : ((const double *)x->data)[a];
+        double q = x->dtype == SOMA_F32 ? (double)((const float *)x->data)[b] : ((const double *)x->data)[b];
+        if (p != p || q != q) return p == p;
+        return largest ? q > p : q < p;
+    }
+    int64_t p = as_int(x->data, x->dtype, a), q = as_int(x->data, x->dtype, b);
+    return largest ? q > p : q < p;
+}
+bool soma__better(const soma__operand *x, int64_t a, int64_t b, bool largest) { return better(x, a, b, largest); }
+
+static bool zero_sign(const soma__operand *x, int64_t at) {
+    if (x->dtype == SOMA_F32) return ((const float *)x->data)[at] == 0 && __builtin_signbit(((const float *)x->data)[at]);
+    return x->dtype == SOMA_F64 && ((const double *)x->data)[at] == 0 && __builtin_signbit(((const double *)x->data)[at]);
+}
+static bool is_zero(const soma__operand *x, int64_t at) {
+    return x->dtype == SOMA_F32 ? ((const float *)x->data)[at] == 0 : x->dtype == SOMA_F64 && ((const double *)x->data)[at] == 0;
+}
+
+static int extreme_run(const soma__call *c) {
+    const soma__operand *x = &c->in[0];
+    bool largest = c->op == SOMA_OP_amax;
+    size_t size = soma_dtype_size((soma_dtype)x->dtype);
+    split s = split_of(x, c->attr[0]);
+    for (int64_t i = 0; i < s.stay.numel; i++) {
+        int64_t first = soma__offset(&s.stay, i), best = first;
+        for (int64_t k = 1; k < s.go.numel; k++) {
+            int64_t at = first + soma__offset(&s.go, k);
+            bool signs = is_zero(x, at) && is_zero(x, best) && zero_sign(x, best) == largest && zero_sign(x, at) != largest;
+            if (signs || better(x, best, at, largest)) best = at;
+        }
+        memcpy((char *)c->out.data + (size_t)i * size, (const char *)x->data + (size_t)best * size, size);
+    }
+    return SOMA_OK;
+}
+
+static soma_tensor *extreme(int op, soma_tensor *x, const soma_reduce_opts *options) {
+    int64_t mask;
+    if (!soma__check(&x, 1) || !reduce_mask(x, soma__ops[op]->name, options, &mask)) return NULL;
+    for (int d = 0; d < x->ndim; d++)
+        if (mask >> d & 1 && x->shape[d] == 0) {
+            soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "%s: dimension %d is empty and has no extreme value", soma__ops[op]->name, d);
+            return NULL;
+        }
+    return reduce(op, x, mask, options && options->keepdim, (soma_dtype)x->dtype);
+}
+soma_tensor *soma_amax(soma_tensor *x, const soma_reduce_opts *options) { return extreme(SOMA_OP_amax, x, options); }
+soma_tensor *soma_amin(soma_tensor *x, const soma_reduce_opts *options) { return extreme(SOMA_OP_amin, x, options); }
+
+/* Shared evenly among equal values, as torch's. */
+static void extreme_grad(const soma__vjp *v) {
+    if (!v->wants[0]) return;
+    soma_tensor *x = v->in[0], *y = unreduced(v->node, x, v->attr[0]);
+    soma_tensor *mask = soma_to(soma_eq(x, y), (soma_dtype)x->dtype);
+    soma_reduce_opts o = {.keepdim = 1};
+    for (int d = 0; d < x->ndim; d++)
+        if (v->attr[0] >> d & 1) o.dims[o.ndims++] = d;
+    v->gx[0] = soma_mul(soma_div(mask, soma_sum(mask, &o)), unreduced(v->gy, x, v->attr[0]));
+}
+const soma__op_def soma__op_amax = {.name = "amax", .cls = SOMA__CLASS_STRIDED, .run = extreme_run, .grad = extreme_grad};
+const soma__op_def soma__op_amin = {.name = "amin", .cls = SOMA__CLASS_STRIDED, .run = extreme_run, .grad = extreme_grad};
+
+static int64_t reduced_count(const soma_tensor *x, int64_t mask) {
+    int64_t n = 1;
+    for (int d = 0; d < x->ndim; d++)
+        if (mask >> d & 1) n *= x->shape[d];
+    return n;
+}
+
+static bool floating_only(const soma_tensor *x, const char *op) {
+    if (soma__is_float(x->dtype)) return true;
+    soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "%s: the input is %s; float32 or float64 is wanted", op, soma_dtype_name((soma_dtype)x->dtype));
+    return false;
+}
+
+soma_tensor *soma_mean(soma_tensor *x, const soma_reduce_opts *options) {
+    int64_t mask;
+    if (!soma__check(&x, 1) || !floating_only(x, "mean") || !reduce_mask(x, "mean", options, &mask)) return NULL;
+    soma_interior_begin(x->ctx);
+    return soma_interior_end(x->ctx, soma_div_scalar(soma_sum(x, options), (double)reduced_count(x, mask)));
+}
+
+/* Two passes: the mean first, then the squares of the distances to it. */
+soma_tensor *soma_var(soma_tensor *x, const soma_reduce_opts *options) {
+    int64_t mask;
+    if (!soma__check(&x, 1) || !floating_only(x, "var") || !reduce_mask(x, "var", options, &mask)) return NULL;
+    double n = (double)reduced_count(x, mask) - (options && options->correction.set ? options->correction.value : 1.0);
+    soma_interior_begin(x->ctx);
+    soma_reduce_opts keep = options ? *options : (soma_reduce_opts){0};
+    keep.keepdim = 1;
+    soma_tensor *d = soma_sub(x, soma_mean(x, &keep));
+    return soma_interior_end(x->ctx, soma_div_scalar(soma_sum(soma_square(d), options), n > 0 ? n : 0));
+}
+
+soma_tensor *soma_std(soma_tensor *x, const soma_reduce_opts *options) {
+    if (!soma__check(&x, 1)) return NULL;
+    soma_interior_begin(x->ctx);
+    return soma_interior_end(x->ctx, soma_sqrt(soma_var(x, options)));
+}
+
+soma_tensor *soma_norm(soma_tensor *x) {
+    if (!soma__check(&x, 1)) return NULL;
+    soma_interior_begin(x->ctx);
+    return soma_interior_end(x->ctx, soma_sqrt(soma_sum(soma_square(x), NULL)));
+}
+
+soma_tensor *soma_logsumexp(soma_tensor *x, const soma_reduce_opts *options) {
+    int64_t mask;
+    if (!soma__check(&x, 1) || !floating_only(x, "logsumexp") || !reduce_mask(x, "logsumexp", options, &mask)) return NULL;
+    soma_context *ctx = x->ctx;
+    soma_interior_begin(ctx);
+    soma_reduce_opts keep = options ? *options : (soma_reduce_opts){0};
+    keep.keepdim = 1;
+    soma_tensor *m = soma_detach(soma_amax(x, &keep));
+    m = soma_where(soma_isfinite(m), m, soma_scalar(ctx, 0)); /* all -inf, or +inf: no shift, as torch */
+    soma_tensor *y = soma_add(soma_log(soma_sum(soma_exp(soma_sub(x, m)), &keep)), m);
+    int64_t shape[SOMA_MAX_DIMS], n = reduced_shape(x, mask, options && options->keepdim, shape);
+    return soma_interior_end(ctx, soma_reshape(y, shape, n));
+}
+
+soma_tensor *soma_sum_to(soma_tensor *x, const int64_t *shape, int64_t ndim) {
+    if (!soma__check(&x, 1)) return NULL;
+    soma_reduce_opts o = {.keepdim = 1};
+    int64_t lead = x->ndim - ndim;
+    for (int d = 0; d < x->ndim; d++)
+        if (d < lead || (shape[d - lead] == 1 && x->shape[d] != 1)) o.dims[o.ndims++] = d;
+    if (o.ndims) x = soma_sum(x, &o);
+    return soma_reshape(x, shape, ndim);
+}
+
+/* argmax and argmin: attr dim, keepdim */
+
+static int arg_run(const soma__call *c) {
+    const soma__operand *x = &c->in[0];
+    split s = split_of(x, c->attr[0]);
+    for (int64_t i = 0; i < s.stay.numel; i++) {
+        int64_t first = soma__offset(&s.stay, i), best = 0;
+        for (int64_t k = 1; k < s.go.numel; k++)
+            if (better(x, first + best * s.go.strides[0], first + k * s.go.strides[0], c->op == SOMA_OP_argmax)) best = k;
+        ((int64_t *)c->out.data)[i] = best;
+    }
+    return SOMA_OK;
+}
+
+static soma_tensor *arg(int op, soma_tensor *x, int64_t dim, bool keepdim) {
+    if (!soma__check(&x, 1) || !soma__check_dim(x, soma__ops[op]->name, &dim)) return NULL;
+    if (!x->ndim || !x->shape[dim]) {
+        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "%s: dimension %lld has no elements", soma__ops[op]->name, (long long)dim);
+        return NULL;
+    }
+    return reduce(op, x, (int64_t)1 << dim, keepdim, SOMA_I64);
+}
+soma_tensor *soma_argmax(soma_tensor *x, int64_t dim, bool keepdim) { return arg(SOMA_OP_argmax, x, dim, keepdim); }
+soma_tensor *soma_argmin(soma_tensor *x, int64_t dim, bool keepdim) { return arg(SOMA_OP_argmin, x, dim, keepdim); }
+const soma__op_def soma__op_argmax = {.name = "argmax", .cls = SOMA__CLASS_STRIDED, .run = arg_run};
+const soma__op_def soma__op_argmin = {.name = "argmin", .cls = SOMA__CLASS_STRIDED, .run = arg_run};
