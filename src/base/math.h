@@ -1,0 +1,43 @@
+/* Elementary functions of our own: the same bits with every compiler and machine, within 2 ulp of the true value. Special values as C99's. */
+#ifndef SOMA_SRC_BASE_MATH_H
+#define SOMA_SRC_BASE_MATH_H
+
+#include <stdint.h>
+
+#define SOMA__MATH_UNARY(X)                                                                                                                           \
+    X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(sigmoid) X(erf) X(erfc)    \
+    X(floor) X(ceil) X(trunc) X(round)
+#define SOMA__MATH_BINARY(X) X(pow) X(atan2) X(fmod)
+
+#define SOMA__DECLARE(f)                                                                                                                              \
+    double soma__##f(double x);                                                                                                                       \
+    float soma__##f##f(float x);
+SOMA__MATH_UNARY(SOMA__DECLARE)
+#undef SOMA__DECLARE
+#define SOMA__DECLARE(f)                                                                                                                              \
+    double soma__##f(double x, double y);                                                                                                             \
+    float soma__##f##f(float x, float y);
+SOMA__MATH_BINARY(SOMA__DECLARE)
+#undef SOMA__DECLARE
+
+/* a * b + c with one rounding, also where the processor has no such instruction: the product is exact in double; the sum is rounded to odd, so that
+ * rounding it to float rounds once. */
+static inline float soma__fmaf(float a, float b, float c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fmaf(a, b, c);
+#else
+    double p = (double)a * (double)b, s = p + (double)c;
+    union {
+        double d;
+        uint64_t u;
+    } r = {s};
+    if ((r.u & 0x1fffffffu) == 0x10000000u || (r.u >> 52 & 0x7ff) < 897 + 24) { /* half way, or perhaps subnormal: the sum's own error decides */
+        double t = s - p, e = (p - (s - t)) + ((double)c - t);
+        if (e == e && e != 0 && !(r.u & 1)) r.u += ((e > 0) == (s > 0)) ? 1 : (uint64_t)-1;
+        if (e != 0 && e == e && s == 0) return (float)e;
+    }
+    return (float)r.d;
+#endif
+}
+
+#endif
