@@ -295,7 +295,7 @@ static int reduce(double x, dd *r) {
 
 static double sin_small(dd r) {
     double z = r.hi * r.hi, s = 0;
-    for (int i = 19; i >= 3; i -= 2) s = s * -z + (i % 4 == 3 ? -INV_FACT[i].hi : -INV_FACT[i].hi);
+    for (int i = 19; i >= 3; i -= 2) s = s * -z + -INV_FACT[i].hi;
     return r.hi + (r.lo * (1 - 0.5 * z) + r.hi * z * s);
 }
 static double cos_small(dd r) {
@@ -446,13 +446,14 @@ double soma__erfc(double x) {
     if (x > 27.3) return 0;
     if (x < -6) return 2;
     if (x > 2.5) return erfc_tail(x);
+    if (x < -2.5) return 2 - erfc_tail(-x);
     dd r = add(of(1), neg(erf_series(x)));
     return r.hi + r.lo;
 }
 
 /* float32: one rounding of the float64 result; exp, log, tanh and the sigmoid by shorter ways, exact enough in double. */
-#define ROUNDED(f)                                                                                                                                    \
-    float soma__##f##f(float x) { return (float)soma__##f((double)x); }
+#define ROUNDED(fn)                                                                                                                                   \
+    float soma__##fn##f(float x) { return (float)soma__##fn((double)x); }
 ROUNDED(exp) ROUNDED(expm1) ROUNDED(log) ROUNDED(log1p) ROUNDED(log2) ROUNDED(log10) ROUNDED(sin) ROUNDED(cos) ROUNDED(tan) ROUNDED(asin) ROUNDED(acos)
 ROUNDED(atan) ROUNDED(sinh) ROUNDED(cosh) ROUNDED(erf) ROUNDED(erfc) ROUNDED(floor) ROUNDED(ceil) ROUNDED(trunc) ROUNDED(round)
 float soma__powf(float x, float y) { return (float)soma__pow((double)x, (double)y); }

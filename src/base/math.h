@@ -9,14 +9,14 @@
     X(floor) X(ceil) X(trunc) X(round)
 #define SOMA__MATH_BINARY(X) X(pow) X(atan2) X(fmod)
 
-#define SOMA__DECLARE(f)                                                                                                                              \
-    double soma__##f(double x);                                                                                                                       \
-    float soma__##f##f(float x);
+#define SOMA__DECLARE(fn)                                                                                                                             \
+    double soma__##fn(double x);                                                                                                                       \
+    float soma__##fn##f(float x);
 SOMA__MATH_UNARY(SOMA__DECLARE)
 #undef SOMA__DECLARE
-#define SOMA__DECLARE(f)                                                                                                                              \
-    double soma__##f(double x, double y);                                                                                                             \
-    float soma__##f##f(float x, float y);
+#define SOMA__DECLARE(fn)                                                                                                                             \
+    double soma__##fn(double x, double y);                                                                                                             \
+    float soma__##fn##f(float x, float y);
 SOMA__MATH_BINARY(SOMA__DECLARE)
 #undef SOMA__DECLARE
 

@@ -58,7 +58,7 @@ static int assign_run(const soma__call *c) {
     if (c->out.numel) memmove(c->out.data, c->in[1].data, (size_t)c->out.numel * soma_dtype_size((soma_dtype)c->out.dtype));
     return SOMA_OK;
 }
-const soma__op_def soma__op_assign = {.name = "assign", .cls = SOMA__CLASS_ASSIGN, .run = assign_run, .writes = 1};
+const soma__op_def soma__op_assign = {.name = "assign", .cls = SOMA__CLASS_ASSIGN, .run = assign_run};
 
 /* x - x is 0 for finite numbers alone */
 static int guard_run(const soma__call *c) {

@@ -32,7 +32,7 @@ typedef enum soma__op_class {
     SOMA__CLASS_VIEW,        /* no kernel: the input's elements seen with other strides, when they can be */
     SOMA__CLASS_MATMUL,
     SOMA__CLASS_ASSIGN, /* input 0 is a variable that becomes input 1 */
-    SOMA__CLASS_UPDATE  /* inputs 0 .. writes-1 are variables changed in place */
+    SOMA__CLASS_UPDATE  /* all inputs but the last two (gradient, numbers) are variables changed in place */
 } soma__op_class;
 
 /* An operand of a running kernel. Strides in elements; 0 where broadcast. */
@@ -87,7 +87,6 @@ typedef struct soma__op_def {
     size_t (*scratch)(const soma__call *call, int threads); /* NULL: none */
     /* Views: strides and offset (in elements) of the result on the input's memory; false when a copy is needed. */
     bool (*view)(const soma__operand *in, const int64_t *attr, int n_attr, soma__operand *out, int64_t *offset);
-    int writes;    /* SOMA__CLASS_UPDATE: how many leading inputs are changed */
     int random;    /* takes numbers from a random stream: input 0 is its position (int64 [2]: stream, counter) */
 } soma__op_def;
 
@@ -127,6 +126,4 @@ soma_tensor *soma__number(soma_context *ctx, double value, soma_dtype dtype);
 soma_tensor *soma__random_position(soma_context *ctx, uint64_t stream, int64_t count);
 /* The stream of draws made by user code. */
 #define SOMA__STREAM_USER 1u
-
-/* Element loops over any strides: calls fn for runs along the last dimension. offsets and strides are in elements. */
 #endif

@@ -35,7 +35,7 @@ static int sgd_run(const soma__call *c) {
     else sgd_f64(w, state, g, h, c->attr[0], c->in[0].numel);
     return SOMA_OK;
 }
-const soma__op_def soma__op_sgd_update = {.name = "sgd_update", .cls = SOMA__CLASS_UPDATE, .run = sgd_run, .writes = 1};
+const soma__op_def soma__op_sgd_update = {.name = "sgd_update", .cls = SOMA__CLASS_UPDATE, .run = sgd_run};
 
 /* hyper: lr / bias_correction1, beta1, 1 - beta1, beta2, 1 - beta2, sqrt(bias_correction2), eps, weight_decay, 1 - lr * weight_decay, sign */
 #define ADAM(name, T, sqrt, flush)                                                                                                                    \
@@ -60,7 +60,7 @@ static int adam_run(const soma__call *c) {
     else adam_f64(in[0].data, in[1].data, in[2].data, in[3].data, in[4].data, c->attr[0], in[0].numel);
     return SOMA_OK;
 }
-const soma__op_def soma__op_adam_update = {.name = "adam_update", .cls = SOMA__CLASS_UPDATE, .run = adam_run, .writes = 3};
+const soma__op_def soma__op_adam_update = {.name = "adam_update", .cls = SOMA__CLASS_UPDATE, .run = adam_run};
 
 soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes);
 

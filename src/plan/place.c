@@ -29,7 +29,10 @@ static bool is_dense(const soma_tensor *x, const int64_t *strides) {
 
 static bool writes_variables(int op) { return soma__ops[op]->cls == SOMA__CLASS_ASSIGN || soma__ops[op]->cls == SOMA__CLASS_UPDATE; }
 
-static int writes_of(int op) { return soma__ops[op]->cls == SOMA__CLASS_ASSIGN ? 1 : soma__ops[op]->writes; }
+/* An update's inputs are what it writes, the gradient, and the numbers. */
+static int writes_of(const soma_context *ctx, uint32_t i) {
+    return soma__ops[soma__entry_op(ctx, i)]->cls == SOMA__CLASS_ASSIGN ? 1 : soma__entry_inputs(ctx, i) - 2;
+}
 
 /* The leaf entry of the variable behind a reference: through the assigns before it. */
 static uint32_t variable_leaf(const soma_context *ctx, uint32_t ref) {
@@ -45,7 +48,7 @@ static void mark_needed(soma_context *ctx, soma__plan *p) {
         int op = soma__entry_op(ctx, i), n = soma__entry_inputs(ctx, i);
         if (op == SOMA_OP_leaf) continue;
         if (writes_variables(op)) {
-            for (int k = 0; k < soma__ops[op]->writes || k < 1; k++) v->needed |= x->in[k]->depth < p->close_depth;
+            for (int k = 0; k < writes_of(ctx, i); k++) v->needed |= x->in[k]->depth < p->close_depth;
         } else {
             v->kept = soma__entry_kept(ctx, i) && x->depth < p->close_depth;
             v->needed |= v->kept || op == SOMA_OP_guard;
@@ -60,7 +63,7 @@ static bool assigned_later(const soma_context *ctx, uint32_t leaf, uint32_t i) {
     for (uint32_t j = i + 1; j < ctx->tape.count; j++) {
         int op = soma__entry_op(ctx, j);
         if (op == SOMA_OP_leaf || !writes_variables(op)) continue;
-        for (int k = 0; k < writes_of(op); k++)
+        for (int k = 0; k < writes_of(ctx, j); k++)
             if (variable_leaf(ctx, soma__entry_ref(ctx, j, k)) == leaf) return true;
     }
     return false;
