@@ -1,0 +1,35 @@
+/* torch.nn.Linear. */
+#include "nn/module.h"
+#include "nn/options.h"
+
+static soma_tensor *forward(soma_module *m, soma_tensor *x) {
+    return soma_linear(x, m->first->tensor, m->first->next ? m->first->next->tensor : NULL);
+}
+
+/* sqrt by Newton's steps from above, so that no libm is needed; n is at least 1. */
+static double root(double n) {
+    double r = n;
+    for (double next = (r + n / r) / 2; next < r; next = (r + n / r) / 2) r = next;
+    return r;
+}
+
+soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t out_features, const soma_linear_opts *options, size_t size) {
+    soma_linear_opts o;
+    if (!ctx || !soma__nn_options(ctx, "linear", &o, sizeof o, options, size)) return NULL;
+    if (in_features < 1 || out_features < 1) {
+        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "linear: %lld inputs and %lld outputs; both must be at least 1", (long long)in_features, (long long)out_features);
+        return NULL;
+    }
+    soma_module *m = soma__module_new(ctx, "linear", forward);
+    if (!m) return NULL;
+    double bound = 1 / root((double)in_features);
+    soma_interior_begin(ctx);
+    soma_tensor *w = soma_uniform(ctx, -bound, bound, (soma_dtype)o.dtype, SOMA_SHAPE(out_features, in_features));
+    soma_module_add_parameter(m, "weight", soma_variable(w, &(soma_variable_opts){.name = "weight"}));
+    if (!o.no_bias) {
+        soma_tensor *b = soma_uniform(ctx, -bound, bound, (soma_dtype)o.dtype, SOMA_SHAPE(out_features));
+        soma_module_add_parameter(m, "bias", soma_variable(b, &(soma_variable_opts){.name = "bias"}));
+    }
+    soma_interior_end(ctx, NULL);
+    return soma_error_status(ctx) == SOMA_OK ? m : NULL;
+}

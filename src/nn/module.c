@@ -1,0 +1,133 @@
+/* Trees of modules: forward, modes, parameters and state keys. Written with public calls only. */
+#include "nn/module.h"
+
+#include <stdio.h>
+#include <string.h>
+
+soma_module *soma__module_new(soma_context *ctx, const char *kind, soma_tensor *(*forward)(soma_module *m, soma_tensor *x)) {
+    soma_module *m = soma_scope_memory(ctx, sizeof *m);
+    if (!m) return NULL;
+    m->ctx = ctx;
+    m->kind = kind;
+    m->forward = forward;
+    m->end = &m->first;
+    m->training = true;
+    return m;
+}
+
+soma_tensor *soma_forward(soma_module *m, soma_tensor *x) {
+    if (!m || !x) return NULL;
+    soma_interior_begin(m->ctx);
+    return soma_interior_end(m->ctx, m->forward(m, x));
+}
+
+soma_status soma_module_train(soma_module *m, bool on) {
+    if (!m) return SOMA_ERROR_ARGUMENT;
+    m->training = on;
+    for (soma__named *n = m->first; n; n = n->next)
+        if (n->child) soma_module_train(n->child, on);
+    return SOMA_OK;
+}
+bool soma_module_is_training(const soma_module *m) { return m && m->training; }
+
+static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, soma_module *child, bool buffer) {
+    if (!m) return SOMA_ERROR_ARGUMENT;
+    if (!name || (!tensor && !child)) {
+        soma_status s = soma_error_status(m->ctx);
+        return s != SOMA_OK ? s : soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: what is added needs a name and must not be NULL", m->kind);
+    }
+    if (tensor && !soma_is_variable(tensor)) return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: '%s' is no variable", m->kind, name);
+    for (soma__named *n = m->first; n; n = n->next)
+        if (strcmp(n->name, name) == 0) return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: the name '%s' is taken", m->kind, name);
+    soma__named *n = soma_scope_memory(m->ctx, sizeof *n);
+    char *copy = soma_scope_memory(m->ctx, strlen(name) + 1);
+    if (!n || !copy) return soma_error_status(m->ctx);
+    *n = (soma__named){strcpy(copy, name), tensor, child, buffer, NULL};
+    *m->end = n;
+    m->end = &n->next;
+    return SOMA_OK;
+}
+
+soma_status soma_module_add_parameter(soma_module *m, const char *name, soma_tensor *variable) {
+    soma_status s = add(m, name, variable, NULL, false);
+    return s == SOMA_OK ? soma_requires_grad(variable, true) : s;
+}
+soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable) { return add(m, name, variable, NULL, true); }
+soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child) { return add(m, name, NULL, child, false); }
+
+static size_t count_state(const soma_module *m, bool buffers) {
+    size_t n = 0;
+    for (const soma__named *x = m->first; x; x = x->next) n += x->child ? count_state(x->child, buffers) : buffers || !x->buffer;
+    return n;
+}
+
+static size_t collect(const soma_module *m, soma_tensor **out, size_t n) {
+    for (const soma__named *x = m->first; x; x = x->next) {
+        if (x->child) n = collect(x->child, out, n);
+        else if (!x->buffer) out[n++] = x->tensor;
+    }
+    return n;
+}
+
+soma_status soma_module_parameters(soma_module *m, soma_tensor *const **params, size_t *count) {
+    if (!m || !params || !count) return SOMA_ERROR_ARGUMENT;
+    soma_tensor **list = soma_scope_memory(m->ctx, (count_state(m, false) + 1) * sizeof *list);
+    if (!list) return soma_error_status(m->ctx);
+    *count = collect(m, list, 0);
+    *params = list;
+    return SOMA_OK;
+}
+
+size_t soma_module_state_count(const soma_module *m) { return m ? count_state(m, true) : 0; }
+
+static soma_tensor *find_state(soma_module *m, size_t *i, char *key, size_t size, size_t used) {
+    for (soma__named *x = m->first; x; x = x->next) {
+        int n = snprintf(key + used, size - used, "%s%s", used ? "." : "", x->name);
+        size_t now = n < 0 || (size_t)n >= size - used ? size - 1 : used + (size_t)n;
+        if (x->child) {
+            soma_tensor *t = find_state(x->child, i, key, size, now);
+            if (t) return t;
+        } else if ((*i)-- == 0)
+            return x->tensor;
+    }
+    return NULL;
+}
+
+soma_status soma_module_state(soma_module *m, size_t i, char *key, size_t key_size, soma_tensor **tensor) {
+    if (!m || !key || !key_size || !tensor) return SOMA_ERROR_ARGUMENT;
+    key[0] = 0;
+    *tensor = i < count_state(m, true) ? find_state(m, &i, key, key_size, 0) : NULL;
+    return *tensor ? SOMA_OK : SOMA_ERROR_RANGE;
+}
+
+static soma_tensor *forward_user(soma_module *m, soma_tensor *x) { return m->user_forward(m->user, m, x); }
+
+soma_module *soma_nn_module(soma_context *ctx, const char *name, soma_forward_fn forward, void *user) {
+    soma_module *m = soma__module_new(ctx, "module", forward_user);
+    char *copy = m && name ? soma_scope_memory(ctx, strlen(name) + 1) : NULL;
+    if (!m) return NULL;
+    if (!forward) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "module: the forward function is NULL"), NULL;
+    if (copy) m->kind = strcpy(copy, name);
+    m->user_forward = forward;
+    m->user = user;
+    return soma_error_status(ctx) == SOMA_OK ? m : NULL;
+}
+
+static soma_tensor *forward_sequential(soma_module *m, soma_tensor *x) {
+    for (soma__named *n = m->first; n && x; n = n->next) x = soma_forward(n->child, x);
+    return x;
+}
+
+soma_module *soma_nn_sequential(soma_context *ctx, soma_module *const *modules, size_t count) {
+    soma_module *m = soma__module_new(ctx, "sequential", forward_sequential);
+    for (size_t i = 0; m && i < count; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "%zu", i);
+        if (!modules || !modules[i]) {
+            soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "sequential: module %zu is NULL", i);
+            return NULL;
+        }
+        if (soma_module_add_child(m, name, modules[i]) != SOMA_OK) return NULL;
+    }
+    return m;
+}

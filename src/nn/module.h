@@ -1,0 +1,32 @@
+/* What a module is: a kind (a row of functions), named variables, named children. */
+#ifndef SOMA_SRC_NN_MODULE_H
+#define SOMA_SRC_NN_MODULE_H
+
+#include "soma/grad.h"
+#include "soma/capture.h"
+#include "soma/nn.h"
+
+typedef struct soma__named {
+    char *name;
+    soma_tensor *tensor;  /* a variable, */
+    soma_module *child;   /* or a module */
+    bool buffer;
+    struct soma__named *next;
+} soma__named;
+
+struct soma_module {
+    soma_context *ctx;
+    const char *kind;
+    soma_tensor *(*forward)(soma_module *m, soma_tensor *x);
+    soma_forward_fn user_forward;
+    void *user;
+    soma__named *first, **end;
+    bool training;
+    int64_t dim; /* softmax */
+    double p;    /* dropout */
+};
+
+/* A module without contents; NULL with the error pending. */
+soma_module *soma__module_new(soma_context *ctx, const char *kind, soma_tensor *(*forward)(soma_module *m, soma_tensor *x));
+
+#endif
