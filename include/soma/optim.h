@@ -1,0 +1,57 @@
+/* Optimizers, as torch.optim, and gradient clipping, as torch.nn.utils. */
+#ifndef SOMA_OPTIM_H
+#define SOMA_OPTIM_H
+
+#include "soma/grad.h"
+
+typedef struct soma_optim soma_optim;
+
+/* torch.optim.SGD. */
+typedef struct soma_sgd_opts {
+    double momentum, dampening, weight_decay; /* default 0 */
+    int64_t nesterov, maximize;               /* default off; nesterov wants a momentum and no dampening */
+    uint64_t reserved[4];
+} soma_sgd_opts;
+/* lr in PyTorch has the default 1e-3. Parameters are variables; they must outlive the optimizer, which belongs to the innermost scope. */
+SOMA_WITH_OPTS(soma_optim *, soma_optim_sgd, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
+               soma_sgd_opts)
+SOMA_WITH_OPTS(soma_status, soma_optim_sgd_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr), (optim, params, count, lr),
+               soma_sgd_opts)
+
+/* torch.optim.Adam and AdamW. */
+typedef struct soma_adam_opts {
+    soma_optional beta1, beta2, eps; /* default 0.9, 0.999, 1e-8 */
+    soma_optional weight_decay;      /* default 0; AdamW 0.01 */
+    int64_t maximize;
+    uint64_t reserved[4];
+} soma_adam_opts;
+SOMA_WITH_OPTS(soma_optim *, soma_optim_adam, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
+               soma_adam_opts)
+SOMA_WITH_OPTS(soma_optim *, soma_optim_adamw, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
+               soma_adam_opts)
+/* A further parameter group with settings of its own, for an Adam or AdamW. */
+SOMA_WITH_OPTS(soma_status, soma_optim_adam_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr), (optim, params, count, lr),
+               soma_adam_opts)
+
+/* Records one step for every parameter that has a gradient. In a captured program the step count and the learning rate move on with each run. */
+SOMA_API soma_status soma_optim_step(soma_optim *optim);
+/* soma_zero_grad of all its parameters. Called right after the step it keeps gradients from being stored. */
+SOMA_API soma_status soma_optim_zero_grad(soma_optim *optim);
+/* Group -1: all. Works on captured programs, too. */
+SOMA_API soma_status soma_optim_set_lr(soma_optim *optim, int64_t group, double lr);
+SOMA_API double soma_optim_get_lr(const soma_optim *optim, int64_t group);
+
+/* State for checkpoints: variables (keys "0.momentum_buffer", "1.exp_avg", ... by parameter number), and the step count of each parameter. */
+SOMA_API size_t soma_optim_state_count(const soma_optim *optim);
+SOMA_API soma_status soma_optim_state(soma_optim *optim, size_t i, char *key, size_t key_size, soma_tensor **tensor);
+SOMA_API int64_t *soma_optim_steps(soma_optim *optim, size_t param);
+
+/* Scales all gradients so that their common norm is at most max_norm, as clip_grad_norm_: by min(1, max_norm / (norm + 1e-6)). The norm (0-d) goes to
+ * *norm unless NULL. */
+SOMA_API soma_status soma_clip_grad_norm(soma_tensor *const *params, size_t count, double max_norm, soma_tensor **norm);
+/* The same with a 0-d limit that may be a soma_host_scalar. */
+SOMA_API soma_status soma_clip_grad_norm_by(soma_tensor *const *params, size_t count, soma_tensor *max_norm, soma_tensor **norm);
+/* Clamps every gradient to [-value, value], as clip_grad_value_. */
+SOMA_API soma_status soma_clip_grad_value(soma_tensor *const *params, size_t count, double value);
+
+#endif

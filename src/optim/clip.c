@@ -1,0 +1,53 @@
+/* Gradient clipping, as torch.nn.utils. The common norm adds the parameters' sums of squares in their order. */
+#include "soma/ops.h"
+#include "soma/optim.h"
+
+static soma_context *context_of(soma_tensor *const *params, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (params[i]) return soma_tensor_context(params[i]);
+    return NULL;
+}
+
+soma_status soma_clip_grad_norm_by(soma_tensor *const *params, size_t count, soma_tensor *max_norm, soma_tensor **norm) {
+    if (norm) *norm = NULL;
+    soma_context *ctx = context_of(params, count);
+    if (!ctx || !max_norm) return ctx ? soma_error_status(ctx) : SOMA_OK;
+    soma_no_grad_begin(ctx);
+    soma_interior_begin(ctx);
+    soma_tensor *sum = NULL;
+    for (size_t i = 0; i < count; i++) {
+        soma_tensor *g = soma_tensor_grad(params[i]);
+        if (!g) continue;
+        soma_tensor *part = soma_sum(soma_square(g), NULL);
+        sum = sum ? soma_add(sum, part) : part;
+    }
+    soma_tensor *total = sum ? soma_sqrt(sum) : NULL;
+    soma_tensor *scale = total ? soma_clamp_to(soma_div(max_norm, soma_add_scalar(total, 1e-6)), -__builtin_inf(), 1) : NULL;
+    for (size_t i = 0; i < count && scale; i++) {
+        soma_tensor *g = soma_tensor_grad(params[i]);
+        if (g && soma_set_grad(params[i], soma_mul(g, scale)) != SOMA_OK) break;
+    }
+    total = soma_interior_end(ctx, total);
+    soma_no_grad_end(ctx);
+    if (norm) *norm = total;
+    return soma_error_status(ctx);
+}
+
+soma_status soma_clip_grad_norm(soma_tensor *const *params, size_t count, double max_norm, soma_tensor **norm) {
+    soma_context *ctx = context_of(params, count);
+    return ctx ? soma_clip_grad_norm_by(params, count, soma_scalar(ctx, max_norm), norm) : SOMA_OK;
+}
+
+soma_status soma_clip_grad_value(soma_tensor *const *params, size_t count, double value) {
+    soma_context *ctx = context_of(params, count);
+    if (!ctx) return SOMA_OK;
+    soma_no_grad_begin(ctx);
+    soma_interior_begin(ctx);
+    for (size_t i = 0; i < count; i++) {
+        soma_tensor *g = soma_tensor_grad(params[i]);
+        if (g && soma_set_grad(params[i], soma_clamp_to(g, -value, value)) != SOMA_OK) break;
+    }
+    soma_interior_end(ctx, NULL);
+    soma_no_grad_end(ctx);
+    return soma_error_status(ctx);
+}

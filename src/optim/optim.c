@@ -1,0 +1,135 @@
+/* Groups, parameters and steps of any optimizer. Written with public calls only. */
+#include "optim/optim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+double soma__optim_power(double b, int64_t n) {
+    double r = 1;
+    for (; n > 0; n >>= 1, b *= b)
+        if (n & 1) r *= b;
+    return r;
+}
+
+soma_optim *soma__optim_new(soma_context *ctx, const soma__optim_kind *kind) {
+    soma_optim *o = soma_scope_memory(ctx, sizeof *o);
+    if (!o) return NULL;
+    o->ctx = ctx;
+    o->kind = kind;
+    o->groups_end = &o->groups;
+    o->params_end = &o->params;
+    return o;
+}
+
+static bool is_param_of(const soma_optim *o, const soma_tensor *t) {
+    for (const soma__param *p = o->params; p; p = p->next)
+        if (p->tensor == t) return true;
+    return false;
+}
+
+soma_status soma__optim_add(soma_optim *o, soma_tensor *const *params, size_t count, const soma__group *group) {
+    if (!o) return SOMA_ERROR_ARGUMENT;
+    if (soma_error_status(o->ctx) != SOMA_OK) return soma_error_status(o->ctx);
+    if (!(group->lr >= 0)) return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: the learning rate is %g; 0 or more is wanted", o->kind->name, group->lr);
+    soma__group *g = soma_scope_memory(o->ctx, sizeof *g);
+    if (!g) return soma_error_status(o->ctx);
+    *g = *group;
+    *o->groups_end = g;
+    o->groups_end = &g->next;
+    for (size_t i = 0; i < count; i++) {
+        soma_tensor *t = params ? params[i] : NULL;
+        if (!soma_is_variable(t) || is_param_of(o, t))
+            return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: parameter %zu is %s", o->kind->name, i, !t ? "NULL" : soma_is_variable(t) ? "there already" : "no variable");
+        soma__param *p = soma_scope_memory(o->ctx, sizeof *p);
+        if (!p) return soma_error_status(o->ctx);
+        p->tensor = t;
+        p->group = g;
+        p->kind = o->kind;
+        for (int k = 0; k < o->kind->n_states(g); k++) {
+            char name[192];
+            snprintf(name, sizeof name, "%s.%s", soma_tensor_name(t), o->kind->states[k]);
+            soma_interior_begin(o->ctx);
+            soma_tensor *zero = soma_zeros(o->ctx, soma_tensor_dtype(t), soma_shape(t), soma_ndim(t));
+            p->state[k] = soma_variable(zero, &(soma_variable_opts){.name = name, .scope_of = t});
+            soma_interior_end(o->ctx, NULL);
+            if (!p->state[k]) return soma_error_status(o->ctx);
+        }
+        *o->params_end = p;
+        o->params_end = &p->next;
+        o->count++;
+    }
+    return SOMA_OK;
+}
+
+static soma_status advance(void *user) {
+    soma__param *p = user;
+    p->steps++;
+    p->kind->prepare(p);
+    return SOMA_OK;
+}
+
+soma_status soma_optim_step(soma_optim *o) {
+    if (!o) return SOMA_ERROR_ARGUMENT;
+    soma_context *ctx = o->ctx;
+    soma_interior_begin(ctx);
+    for (soma__param *p = o->params; p && soma_error_status(ctx) == SOMA_OK; p = p->next) {
+        soma_tensor *g = soma_tensor_grad(p->tensor);
+        if (!g) continue;
+        if (soma_on_run(ctx, advance, p) != SOMA_OK) break;
+        /* outside a capture the numbers of this step are copied: the step may run after the next one is recorded */
+        int64_t n = SOMA__OPTIM_HYPER;
+        soma_tensor *h = soma_is_capturing(ctx) ? soma_borrow(ctx, p->hyper, SOMA_F32, &n, 1) : soma_from(ctx, p->hyper, SOMA_F32, &n, 1);
+        p->kind->record(p, g, h);
+    }
+    soma_interior_end(ctx, NULL);
+    return soma_error_status(ctx);
+}
+
+soma_status soma_optim_zero_grad(soma_optim *o) {
+    if (!o) return SOMA_ERROR_ARGUMENT;
+    for (soma__param *p = o->params; p; p = p->next)
+        if (soma_zero_grad(&p->tensor, 1) != SOMA_OK) break;
+    return soma_error_status(o->ctx);
+}
+
+soma_status soma_optim_set_lr(soma_optim *o, int64_t group, double lr) {
+    if (!o) return SOMA_ERROR_ARGUMENT;
+    if (!(lr >= 0)) return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: the learning rate is %g; 0 or more is wanted", o->kind->name, lr);
+    int64_t i = 0;
+    for (soma__group *g = o->groups; g; g = g->next, i++)
+        if (group < 0 || group == i) g->lr = lr;
+    return group < i ? SOMA_OK : soma_error_raise(o->ctx, SOMA_ERROR_RANGE, "%s: group %lld of %lld", o->kind->name, (long long)group, (long long)i);
+}
+
+double soma_optim_get_lr(const soma_optim *o, int64_t group) {
+    for (const soma__group *g = o ? o->groups : NULL; g; g = g->next)
+        if (group-- <= 0) return g->lr;
+    return 0;
+}
+
+size_t soma_optim_state_count(const soma_optim *o) {
+    size_t n = 0;
+    for (const soma__param *p = o ? o->params : NULL; p; p = p->next)
+        for (int k = 0; k < SOMA__OPTIM_STATES; k++) n += p->state[k] != NULL;
+    return n;
+}
+
+soma_status soma_optim_state(soma_optim *o, size_t i, char *key, size_t key_size, soma_tensor **tensor) {
+    if (!o || !key || !key_size || !tensor) return SOMA_ERROR_ARGUMENT;
+    size_t number = 0;
+    for (soma__param *p = o->params; p; p = p->next, number++)
+        for (int k = 0; k < SOMA__OPTIM_STATES; k++)
+            if (p->state[k] && i-- == 0) {
+                snprintf(key, key_size, "%zu.%s", number, o->kind->states[k]);
+                *tensor = p->state[k];
+                return SOMA_OK;
+            }
+    *tensor = NULL;
+    return SOMA_ERROR_RANGE;
+}
+
+int64_t *soma_optim_steps(soma_optim *o, size_t param) {
+    for (soma__param *p = o ? o->params : NULL; p; p = p->next)
+        if (param-- == 0) return &p->steps;
+    return NULL;
+}

@@ -1,0 +1,36 @@
+/* torch.optim.SGD. */
+#include "nn/options.h"
+#include "optim/optim.h"
+
+enum { MOMENTUM, DAMPENING, DECAY, SIGN };
+
+static int states(const soma__group *g) { return g->value[MOMENTUM] != 0; }
+
+static void prepare(soma__param *p) {
+    const soma__group *g = p->group;
+    float h[6] = {(float)g->lr, (float)g->value[MOMENTUM], (float)(1 - g->value[DAMPENING]), (float)g->value[DECAY], (float)g->value[SIGN], p->steps == 1};
+    memcpy(p->hyper, h, sizeof h);
+}
+
+static soma_status record(soma__param *p, soma_tensor *grad, soma_tensor *hyper) {
+    return soma_sgd_update(p->tensor, p->state[0], grad, hyper, p->group->flags);
+}
+
+static const soma__optim_kind kind = {"sgd", {"momentum_buffer"}, states, prepare, record};
+
+soma_status soma_optim_sgd_group_v(soma_optim *optim, soma_tensor *const *params, size_t count, double lr, const soma_sgd_opts *options, size_t size) {
+    soma_sgd_opts o;
+    if (!optim || !soma__nn_options(optim->ctx, "sgd", &o, sizeof o, options, size)) return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
+    if (o.nesterov && (o.momentum <= 0 || o.dampening != 0))
+        return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "sgd: nesterov wants a momentum above 0 and a dampening of 0");
+    if (!(o.momentum >= 0) || !(o.weight_decay >= 0))
+        return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "sgd: momentum %g, weight_decay %g; 0 or more is wanted", o.momentum, o.weight_decay);
+    soma__group g = {.lr = lr, .value = {o.momentum, o.dampening, o.weight_decay, o.maximize ? -1 : 1}};
+    g.flags = (o.nesterov ? 1 : 0) | (o.weight_decay != 0 ? 4 : 0);
+    return soma__optim_add(optim, params, count, &g);
+}
+
+soma_optim *soma_optim_sgd_v(soma_context *ctx, soma_tensor *const *params, size_t count, double lr, const soma_sgd_opts *options, size_t size) {
+    soma_optim *o = soma__optim_new(ctx, &kind);
+    return o && soma_optim_sgd_group_v(o, params, count, lr, options, size) == SOMA_OK ? o : NULL;
+}
