@@ -1,0 +1,45 @@
+/* Data sets and the loader that cuts them into batches. */
+#ifndef SOMA_DATA_H
+#define SOMA_DATA_H
+
+#include "soma/context.h"
+
+typedef struct soma_dataset soma_dataset;
+typedef struct soma_loader soma_loader;
+
+/* A data set belongs to the innermost scope. Inputs are float32 samples, targets int64 classes. */
+typedef struct soma_idx_opts {
+    soma_optional scale; /* inputs are bytes * scale; default 1/255 */
+    uint64_t reserved[4];
+} soma_idx_opts;
+/* Two idx files, plain (memory-mapped) or .gz: images [n, ...] of unsigned bytes and labels [n]. Errors name the file and what was expected. */
+SOMA_WITH_OPTS(soma_dataset *, soma_dataset_idx, (soma_context * ctx, const char *images, const char *labels), (ctx, images, labels), soma_idx_opts)
+/* Arrays in memory, borrowed until the scope closes: inputs [count, features...] (shape is that of one sample), targets [count]. */
+SOMA_API soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const int64_t *targets, int64_t count, const int64_t *shape, int64_t ndim);
+SOMA_API int64_t soma_dataset_count(const soma_dataset *d);
+/* The shape of one sample. */
+SOMA_API soma_status soma_dataset_shape(const soma_dataset *d, const int64_t **shape, int64_t *ndim);
+
+typedef struct soma_loader_opts {
+    int64_t shuffle;     /* default off */
+    int64_t drop_last;   /* leaves out a last batch that is not full; default off */
+    uint64_t seed;       /* of the order; default 0 */
+    int64_t no_prefetch; /* nonzero: batches are made by the calling thread; the same batches */
+    uint64_t reserved[4];
+} soma_loader_opts;
+/* Cuts a data set into batches. The order is a function of seed and epoch alone. Belongs to the innermost scope. */
+SOMA_WITH_OPTS(soma_loader *, soma_loader_new, (soma_context * ctx, soma_dataset *d, int64_t batch), (ctx, d, batch), soma_loader_opts)
+
+typedef struct soma_batch {
+    const float *inputs; /* [count, features...] */
+    const int64_t *targets;
+    int64_t count;
+} soma_batch;
+/* Starts an epoch (0, 1, ...) at its first batch. */
+SOMA_API soma_status soma_loader_start(soma_loader *l, int64_t epoch);
+/* The next batch, valid until the next call; false at the end of the epoch. */
+SOMA_API bool soma_loader_next(soma_loader *l, soma_batch *out);
+/* Batches in an epoch. */
+SOMA_API int64_t soma_loader_count(const soma_loader *l);
+
+#endif

@@ -1,0 +1,92 @@
+/* Data sets: arrays of the user, or idx files (LeCun, the MNIST page: a magic of two zero bytes, a type, a rank; big-endian sizes; the data). */
+#include "data/dataset.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+
+#include <string.h>
+
+int64_t soma_dataset_count(const soma_dataset *d) { return d ? d->count : 0; }
+
+soma_status soma_dataset_shape(const soma_dataset *d, const int64_t **shape, int64_t *ndim) {
+    if (!d || !shape || !ndim) return SOMA_ERROR_ARGUMENT;
+    *shape = d->shape;
+    *ndim = d->ndim;
+    return SOMA_OK;
+}
+
+void soma__dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target) {
+    if (d->floats) memcpy(inputs, d->floats + i * d->features, (size_t)d->features * sizeof *inputs);
+    else
+        for (int64_t k = 0; k < d->features; k++) inputs[k] = (float)d->bytes[i * d->features + k] * d->scale;
+    *target = d->targets ? d->targets[i] : d->labels[i];
+}
+
+soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const int64_t *targets, int64_t count, const int64_t *shape, int64_t ndim) {
+    if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
+    bool fits = inputs && targets && count > 0 && ndim >= 0 && ndim < SOMA_MAX_DIMS && (!ndim || shape);
+    int64_t features = 1;
+    for (int64_t i = 0; fits && i < ndim; i++) fits = shape[i] > 0 && !__builtin_mul_overflow(features, shape[i], &features);
+    if (!fits) {
+        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "dataset_arrays: inputs, targets, a count of at least 1 and a shape of positive sizes are wanted");
+        return NULL;
+    }
+    soma_dataset *d = soma_scope_memory(ctx, sizeof *d);
+    if (!d) return NULL;
+    *d = (soma_dataset){.ctx = ctx, .floats = inputs, .targets = targets, .count = count, .features = features, .ndim = ndim};
+    for (int64_t i = 0; i < ndim; i++) d->shape[i] = shape[i];
+    return d;
+}
+
+static void close_file(void *file) { soma__file_close(file); }
+
+/* Opens an idx file of bytes with the given rank (0: any from 2 on); sizes go to shape. NULL with the error pending. */
+static const uint8_t *open_idx(soma_context *ctx, const char *path, int rank, int64_t *shape, int *ndim) {
+    char why[256];
+    soma__file *f = soma_scope_memory(ctx, sizeof *f);
+    if (!f) return NULL;
+    soma_status s = soma__file_open(f, &soma__default_allocator, path, why, sizeof why);
+    if (s != SOMA_OK) return soma_error_raise(ctx, s, "%s: %s", path, why), NULL;
+    if (soma_scope_defer(ctx, close_file, f) != SOMA_OK) return soma__file_close(f), NULL;
+    if (f->size < 4 || f->data[0] || f->data[1] || f->data[2] != 8 || (rank ? f->data[3] != rank : f->data[3] < 2 || f->data[3] >= SOMA_MAX_DIMS)) {
+        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: no idx file of unsigned bytes with %s (it begins with %02x %02x %02x %02x)", path,
+                         rank ? "one dimension" : "two or more dimensions", f->size > 0 ? f->data[0] : 0, f->size > 1 ? f->data[1] : 0,
+                         f->size > 2 ? f->data[2] : 0, f->size > 3 ? f->data[3] : 0);
+        return NULL;
+    }
+    *ndim = f->data[3];
+    size_t head = 4 + 4 * (size_t)*ndim, want = 1;
+    bool fits = f->size >= head;
+    for (int i = 0; fits && i < *ndim; i++) {
+        const uint8_t *b = f->data + 4 + 4 * i;
+        shape[i] = (int64_t)b[0] << 24 | (int64_t)b[1] << 16 | (int64_t)b[2] << 8 | b[3];
+        fits = !__builtin_mul_overflow(want, (size_t)shape[i], &want);
+    }
+    if (!fits || f->size - head != want) {
+        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its header wants %zu bytes of data, the file has %zu%s", path, fits ? want : 0, f->size > head ? f->size - head : 0,
+                         fits && f->size >= head && f->size - head < want ? " (truncated?)" : "");
+        return NULL;
+    }
+    return f->data + head;
+}
+
+soma_dataset *soma_dataset_idx_v(soma_context *ctx, const char *images, const char *labels, const soma_idx_opts *options, size_t size) {
+    if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
+    soma_idx_opts o = {0};
+    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
+    if (!images || !labels) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "dataset_idx: two paths are wanted"), NULL;
+    int64_t shape[SOMA_MAX_DIMS], n;
+    int ndim, one;
+    const uint8_t *x = open_idx(ctx, images, 0, shape, &ndim), *y = x ? open_idx(ctx, labels, 1, &n, &one) : NULL;
+    if (!y) return NULL;
+    if (n != shape[0] || !n) {
+        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s has %lld images, %s %lld labels; the counts must be equal and not 0", images, (long long)shape[0], labels, (long long)n);
+        return NULL;
+    }
+    soma_dataset *d = soma_scope_memory(ctx, sizeof *d);
+    if (!d) return NULL;
+    *d = (soma_dataset){.ctx = ctx, .bytes = x, .labels = y, .count = n, .features = 1, .ndim = ndim - 1};
+    d->scale = o.scale.set ? (float)o.scale.value : (float)(1.0 / 255);
+    for (int i = 1; i < ndim; i++) d->shape[i - 1] = shape[i], d->features *= shape[i];
+    return d;
+}
