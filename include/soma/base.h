@@ -49,6 +49,9 @@ typedef enum soma_status {
     SOMA_ERROR_UNSUPPORTED = -12 /* left out of this build, or not there yet */
 } soma_status;
 
+/* The library's version, as "0.1.0". */
+SOMA_API const char *soma_version(void);
+
 /* The code's name, as "SOMA_ERROR_SHAPE"; "unknown status" for a number that is none. Never NULL. */
 SOMA_API const char *soma_status_name(soma_status status);
 

@@ -12,7 +12,4 @@
 #include "soma/optim.h"
 #include "soma/data.h"
 
-/* "0.1.0" */
-SOMA_API const char *soma_version(void);
-
 #endif

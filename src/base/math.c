@@ -214,7 +214,7 @@ double soma__log(double x) {
 }
 
 double soma__log1p(double x) {
-    double r;
+    double r = 0;
     if (x == 0 || __builtin_fabs(x) < 1e-200) return x;
     if (log_special(1 + x, &r) || x < -1) return x < -1 ? __builtin_nan("") : r;
     dd l = log_dd(two_sum(1, x));

@@ -162,4 +162,3 @@ void soma_context_stats(const soma_context *ctx, soma_stats *out) {
     if (ctx && out) *out = ctx->stats;
 }
 
-const char *soma_version(void) { return "0.1.0"; }

@@ -1,6 +1,7 @@
 /* Element by element ops: one scalar expression for each op and dtype, one loop for all. The macros make a strided row function of each expression;
  * a table finds it by op and input dtype. */
 #include "base/math.h"
+#include "ops/elementwise.h"
 #include "ops/loops.h"
 
 #include <string.h>
@@ -40,8 +41,8 @@ static inline double rem_(double a, double b) {
 static inline float remf_(float a, float b) { return (float)rem_((double)a, (double)b); }
 
 FLOATS(neg, -a, -a) INTS(neg, WRAP(int64_t, U(0) - U(a)))
-FLOATS(abs, __builtin_fabsf(a), __builtin_fabs(a)) INTS(abs, a < 0 ? WRAP(int64_t, U(0) - U(a)) : a)
-FLOATS(sign, a != a ? a : (float)((a > 0) - (a < 0)), a != a ? a : (double)((a > 0) - (a < 0))) INTS(sign, (a > 0) - (a < 0))
+FLOATS(abs, __builtin_fabsf(a), __builtin_fabs(a)) INTS(abs, (int64_t)a < 0 ? WRAP(int64_t, U(0) - U(a)) : a)
+FLOATS(sign, a != a ? a : (float)((a > 0) - (a < 0)), a != a ? a : (double)((a > 0) - (a < 0))) INTS(sign, (a > 0) - ((int64_t)a < 0))
 FLOATS(square, a *a, a *a) INTS(square, WRAP(int64_t, U(a) * U(a)))
 FLOATS(reciprocal, 1.0f / a, 1.0 / a)
 FLOATS(sqrt, __builtin_sqrtf(a), __builtin_sqrt(a))

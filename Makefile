@@ -1,0 +1,58 @@
+# The commands a person types. The work is CMake's.
+PREFIX ?= /usr/local
+GENERATOR := $(if $(shell command -v ninja),-G Ninja,)
+TESTED = ctest --output-on-failure --no-tests=error
+
+.PHONY: all install setup check check-asan check-tsan check-bits check-arm64 bench format lint clean
+
+all:
+	@cmake -S . -B build $(GENERATOR) -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX) > build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
+	@rm -f build.log
+	@cmake --build build
+
+install: all
+	@cmake --install build --prefix $(PREFIX)
+
+setup:
+	@tools/setup
+
+check: setup all
+	@cmake --build build --target tests
+	@cd build && $(TESTED)
+
+check-asan:
+	@cmake --preset asan $(GENERATOR) > /dev/null
+	@cmake --build build-asan --target tests
+	@cd build-asan && $(TESTED)
+
+# The tests that start threads. setarch: the sanitizer wants the addresses it knows.
+check-tsan:
+	@cmake --preset tsan $(GENERATOR) > /dev/null
+	@cmake --build build-tsan --target tests
+	@cd build-tsan && setarch -R $(TESTED) -L threads
+
+# The same digests from other compilers and levels.
+check-bits:
+	@set -e; for way in "gcc -O0" "gcc -O3" "clang -O3"; do \
+	    set -- $$way; dir=build-bits-$$1$$2; \
+	    cmake -S . -B $$dir $(GENERATOR) -DCMAKE_BUILD_TYPE=None -DCMAKE_C_COMPILER=$$1 -DCMAKE_C_FLAGS="$$2" > /dev/null; \
+	    cmake --build $$dir --target tests; (cd $$dir && $(TESTED) -L bits); done
+
+check-arm64:
+	@cmake --preset arm64 $(GENERATOR) > /dev/null
+	@cmake --build build-arm64 --target tests
+	@cd build-arm64 && $(TESTED) -L bits
+
+bench: all
+	@cmake --build build --target bench
+	@if [ -x bench/run ]; then bench/run; fi
+
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+lint:
+	@tools/check-layers && tools/check-headers
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=nullPointerRedundantCheck -DSOMA_ISA_PORTABLE -I include -I src src/base src/tensor src/graph src/plan src/exec src/nn src/optim src/data
+
+clean:
+	@rm -rf build build-*
