@@ -90,14 +90,19 @@ static void drop_scope(soma_context *ctx, soma_scope *s) {
     soma__grads_forget(ctx, s);
     ctx->scope = s->parent;
     soma__scope_release(s);
-    soma__free(&ctx->alloc, s, sizeof *s);
+    s->parent = ctx->spare;
+    ctx->spare = s;
 }
 
 void soma_context_free(soma_context *ctx) {
     if (!ctx) return;
-    ctx->freeing = true;
     while (ctx->scope != &ctx->root) drop_scope(ctx, ctx->scope);
     soma__scope_release(&ctx->root);
+    while (ctx->spare) {
+        soma_scope *next = ctx->spare->parent;
+        soma__free(&ctx->alloc, ctx->spare, sizeof *next);
+        ctx->spare = next;
+    }
     soma__plan_cache_free(ctx);
     soma__pool_destroy(ctx->pool);
     soma__tape_free(ctx);
@@ -113,8 +118,9 @@ void soma_context_free(soma_context *ctx) {
 soma_scope *soma_scope_open(soma_context *ctx) {
     if (!ctx || !soma__ok(ctx)) return NULL;
     if (ctx->capturing) return soma_error_raise(ctx, SOMA_ERROR_STATE, "scope_open: no scope can be opened while a program is captured"), NULL;
-    soma_scope *s = soma__alloc(&ctx->alloc, sizeof *s);
-    if (!s) return soma__no_memory(ctx);
+    soma_scope *s = ctx->spare;
+    if (s) ctx->spare = s->parent;
+    else if (!(s = soma__alloc(&ctx->alloc, sizeof *s))) return soma__no_memory(ctx);
     soma__scope_init(s, ctx, ctx->scope, &ctx->chunks);
     ctx->scope = s;
     return s;

@@ -44,12 +44,12 @@ struct soma__capturing;
 struct soma_context {
     soma_scope root; /* first: a context is its outermost scope */
     soma_scope *scope;
+    soma_scope *spare; /* closed scopes' structs, for the next ones; linked by parent */
     soma_allocator alloc, user_alloc; /* alloc counts and passes on */
     soma__chunks chunks;
     soma__pool *pool;
     int isa;
     bool fuse;
-    bool freeing;
     uint64_t seed;
     soma__streams streams;
     soma__tape tape;
