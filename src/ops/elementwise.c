@@ -1,6 +1,7 @@
 /* Element by element ops: one scalar expression for each op and dtype, one loop for all. The macros make a strided row function of each expression;
  * a table finds it by op and input dtype. */
 #include "base/math.h"
+#include "base/pool.h"
 #include "ops/elementwise.h"
 #include "ops/loops.h"
 
@@ -13,6 +14,15 @@ typedef int (*row_fn)(void *out, const void *a, const void *b, int64_t n, int64_
         TO *o = out;                                                                                                                                  \
         const T *ra = pa, *rb = pb;                                                                                                                   \
         (void)rb, (void)sb;                                                                                                                           \
+        if (so == 1 && sa == 1 && (!rb || sb == 1)) { /* the compiler may vectorise this one */                                                       \
+            const T *qb = rb ? rb : ra;                                                                                                               \
+            for (int64_t i = 0; i < n; i++) {                                                                                                         \
+                T a = ra[i], b = qb[i];                                                                                                               \
+                (void)b;                                                                                                                              \
+                o[i] = (TO)(expr);                                                                                                                    \
+            }                                                                                                                                         \
+            return SOMA_OK;                                                                                                                           \
+        }                                                                                                                                             \
         for (int64_t i = 0; i < n; i++) {                                                                                                             \
             T a = ra[i * sa], b = rb ? rb[i * sb] : (T)0;                                                                                             \
             (void)b;                                                                                                                                  \
@@ -41,8 +51,8 @@ static inline double rem_(double a, double b) {
 static inline float remf_(float a, float b) { return (float)rem_((double)a, (double)b); }
 
 FLOATS(neg, -a, -a) INTS(neg, WRAP(int64_t, U(0) - U(a)))
-FLOATS(abs, __builtin_fabsf(a), __builtin_fabs(a)) INTS(abs, (int64_t)a < 0 ? WRAP(int64_t, U(0) - U(a)) : a)
-FLOATS(sign, a != a ? a : (float)((a > 0) - (a < 0)), a != a ? a : (double)((a > 0) - (a < 0))) INTS(sign, (a > 0) - ((int64_t)a < 0))
+FLOATS(abs, __builtin_fabsf(a), __builtin_fabs(a)) INTS(abs, a > 0 ? a : WRAP(int64_t, U(0) - U(a)))
+FLOATS(sign, a != a ? a : (float)((a > 0) - (a < 0)), a != a ? a : (double)((a > 0) - (a < 0))) INTS(sign, a > 0 ? 1 : a == 0 ? 0 : -1)
 FLOATS(square, a *a, a *a) INTS(square, WRAP(int64_t, U(a) * U(a)))
 FLOATS(reciprocal, 1.0f / a, 1.0 / a)
 FLOATS(sqrt, __builtin_sqrtf(a), __builtin_sqrt(a))
@@ -126,18 +136,51 @@ static const row_fn rows[SOMA_OP_COUNT][SOMA_DTYPES] = {
     [SOMA_OP_relu_backward] = F(relu_backward), [SOMA_OP_tanh_backward] = F(tanh_backward), [SOMA_OP_sigmoid_backward] = F(sigmoid_backward),
 };
 
-int soma__elementwise_run(const soma__call *c) {
-    row_fn row = rows[c->op][c->in[0].dtype];
-    const soma__operand *ops[3] = {&c->out, &c->in[0], c->n_in > 1 ? &c->in[1] : &c->in[0]};
-    size_t to = soma_dtype_size((soma_dtype)c->out.dtype), ti = soma_dtype_size((soma_dtype)c->in[0].dtype);
-    soma__walk w;
-    for (soma__walk_start(&w, &c->out); w.row < w.rows; soma__walk_next(&w, ops, 3)) {
-        int s = row((char *)c->out.data + w.at[0] * (int64_t)to, (char *)c->in[0].data + w.at[1] * (int64_t)ti,
-                    c->n_in > 1 ? (char *)c->in[1].data + w.at[2] * (int64_t)ti : NULL, w.length, soma__last_stride(ops[0]), soma__last_stride(ops[1]),
-                    soma__last_stride(ops[2]));
-        if (s != SOMA_OK) return soma_error_raise(c->env->ctx, SOMA_ERROR_RANGE, "%s: an integer is divided by zero", soma__ops[c->op]->name);
+/* Rows in pieces, for several threads. Dense operands are one long row, cut into runs; else a piece is some rows. */
+typedef struct job {
+    const soma__call *call;
+    row_fn row;
+    bool dense;
+    int64_t length, per; /* of a row; rows or elements in a piece */
+    _Atomic int failed;
+} job;
+
+#define RUN 8192
+
+static int do_row(const job *j, const int64_t *at, int64_t n) {
+    const soma__call *c = j->call;
+    const soma__operand *o = &c->out, *a = &c->in[0], *b = c->n_in > 1 ? &c->in[1] : NULL;
+    int64_t to = (int64_t)soma_dtype_size((soma_dtype)o->dtype), ti = (int64_t)soma_dtype_size((soma_dtype)a->dtype);
+    return j->row((char *)o->data + at[0] * to, (const char *)a->data + at[1] * ti, b ? (const char *)b->data + at[2] * ti : NULL, n,
+                  j->dense ? 1 : soma__last_stride(o), j->dense ? 1 : soma__last_stride(a), j->dense ? 1 : b ? soma__last_stride(b) : 0);
+}
+
+static void piece(void *arg, int64_t p, int slot) {
+    job *j = arg;
+    const soma__call *c = j->call;
+    (void)slot;
+    int s = SOMA_OK;
+    if (j->dense) {
+        int64_t from = p * RUN, at[3] = {from, from, from};
+        s = do_row(j, at, c->out.numel - from < RUN ? c->out.numel - from : RUN);
+    } else {
+        const soma__operand *ops[3] = {&c->out, &c->in[0], c->n_in > 1 ? &c->in[1] : &c->in[0]};
+        soma__walk w;
+        soma__walk_start(&w, &c->out);
+        soma__walk_to(&w, ops, 3, p * j->per);
+        for (int64_t end = w.row + j->per; w.row < w.rows && w.row < end && s == SOMA_OK; soma__walk_next(&w, ops, 3)) s = do_row(j, w.at, w.length);
     }
-    return SOMA_OK;
+    if (s != SOMA_OK) j->failed = s;
+}
+
+int soma__elementwise_run(const soma__call *c) {
+    job j = {.call = c, .row = rows[c->op][c->in[0].dtype], .length = c->out.ndim ? c->out.shape[c->out.ndim - 1] : 1};
+    if (!c->out.numel) return SOMA_OK;
+    j.dense = soma__dense(&c->in[0]) && (c->n_in < 2 || soma__dense(&c->in[1]));
+    j.per = (RUN - 1) / j.length + 1;
+    int64_t n = j.dense ? (c->out.numel - 1) / RUN + 1 : (c->out.numel / j.length - 1) / j.per + 1;
+    soma__pool_run(c->env->pool, piece, &j, n, (double)c->out.numel);
+    return j.failed ? (int)soma_error_raise(c->env->ctx, SOMA_ERROR_RANGE, "%s: an integer is divided by zero", soma__ops[c->op]->name) : SOMA_OK;
 }
 
 /* The dtype that an op of a kind computes in, and gives. */

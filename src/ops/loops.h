@@ -39,6 +39,26 @@ static inline void soma__walk_next(soma__walk *w, const soma__operand *const *op
     }
 }
 
+/* Goes to a row, from the first. */
+static inline void soma__walk_to(soma__walk *w, const soma__operand *const *ops, int n, int64_t row) {
+    w->row = row;
+    for (int d = ops[0]->ndim - 2; d >= 0; d--) {
+        w->index[d] = row % ops[0]->shape[d];
+        row /= ops[0]->shape[d];
+        for (int k = 0; k < n; k++) w->at[k] += w->index[d] * ops[k]->strides[d];
+    }
+}
+
+/* Are the elements side by side in C order? */
+static inline bool soma__dense(const soma__operand *o) {
+    int64_t s = 1;
+    for (int i = o->ndim; i-- > 0;) {
+        if (o->shape[i] != 1 && o->strides[i] != s) return o->numel == 0;
+        s *= o->shape[i];
+    }
+    return true;
+}
+
 static inline int64_t soma__last_stride(const soma__operand *o) { return o->ndim ? o->strides[o->ndim - 1] : 0; }
 
 #endif

@@ -1,5 +1,6 @@
 /* From the tape to steps: one kernel call for each value that is needed and is no view, its operands resolved to memory, copies put where a kernel
  * wants dense operands. */
+#include "ops/loops.h"
 #include "plan/plan.h"
 
 #include <string.h>
@@ -20,15 +21,6 @@ static void *take(builder *b, size_t size) {
     }
     memset(m, 0, size);
     return m;
-}
-
-static bool dense(const soma__operand *o) {
-    int64_t s = 1;
-    for (int i = o->ndim; i-- > 0;) {
-        if (o->shape[i] != 1 && o->strides[i] != s) return o->numel == 0;
-        s *= o->shape[i];
-    }
-    return true;
 }
 
 static void describe(soma__operand *o, const soma_tensor *x, const int64_t *strides) {
@@ -146,7 +138,7 @@ static void lower(builder *b, uint32_t i) {
     for (int k = 0; k < x->n_in; k++) {
         resolve(b, i, k, &call.in[k], &values[k], &offsets[k]);
         if (def->cls == SOMA__CLASS_ELEMENTWISE) broadcast_to(&call.in[k], &call.out);
-        else if (wants_dense && !dense(&call.in[k])) {
+        else if (wants_dense && !soma__dense(&call.in[k])) {
             values[k] = copy_step(b, &call.in[k], values[k], offsets[k]);
             if (b->failed) return;
             offsets[k] = 0;

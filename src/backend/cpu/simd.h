@@ -186,8 +186,8 @@ SIMD_FN simd__v2d simd__fma_odd(simd__v2d a, simd__v2d b, simd__v2d c) {
 }
 
 SIMD_FN vf vf_fma(vf a, vf b, vf c) {
-    simd__v2d lo = simd__fma_odd((simd__v2d){a[0], a[1]}, (simd__v2d){b[0], b[1]}, (simd__v2d){c[0], c[1]});
-    simd__v2d hi = simd__fma_odd((simd__v2d){a[2], a[3]}, (simd__v2d){b[2], b[3]}, (simd__v2d){c[2], c[3]});
+    simd__v2d lo = simd__fma_odd((simd__v2d){(double)a[0], (double)a[1]}, (simd__v2d){(double)b[0], (double)b[1]}, (simd__v2d){(double)c[0], (double)c[1]});
+    simd__v2d hi = simd__fma_odd((simd__v2d){(double)a[2], (double)a[3]}, (simd__v2d){(double)b[2], (double)b[3]}, (simd__v2d){(double)c[2], (double)c[3]});
     return (vf){(float)lo[0], (float)lo[1], (float)hi[0], (float)hi[1]};
 }
 #endif
