@@ -66,7 +66,7 @@ static void functions_are_within_two_ulp(void **state) {
 
 static void special_values_are_c99s(void **state) {
     (void)state;
-    const double v[] = {0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 1e300, -1e300, 5e-324, -5e-324, INFINITY, -INFINITY, NAN};
+    const double v[] = {0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 1e300, -1e300, 5e-324, -5e-324, (double)INFINITY, -(double)INFINITY, (double)NAN};
     const int n = sizeof v / sizeof *v;
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < n; j++) {

@@ -95,7 +95,7 @@ static double value_at(soma_context *ctx, fn f, const double *a, const double *b
     soma_scope *s = soma_scope_open(ctx);
     soma_tensor *x = soma_from(ctx, a, SOMA_F64, SOMA_SHAPE(2, 3)), *y = soma_from(ctx, b, SOMA_F64, SOMA_SHAPE(2, 3));
     if (order) soma_requires_grad(x, true);
-    double v = NAN;
+    double v = (double)NAN;
     soma_item(scalar(f, x, y, order), &v);
     soma_scope_close(s);
     return v;
