@@ -1,8 +1,9 @@
 # Kernels are written once, against simd.h, and compiled once per instruction set; the dispatcher picks at run time. The portable set has
-# no flags beyond the baseline.
+# no instructions beyond the baseline.
 
 set(SOMA_ISAS PORTABLE)
-set(SOMA_ISA_FLAGS_PORTABLE "")
+# GCC 12's vectoriser of straight code (SLP) miscompiles the emulated multiply-add of simd.h; tests/backend/test_math_f32.c shows it.
+set(SOMA_ISA_FLAGS_PORTABLE -fno-tree-slp-vectorize)
 if(SOMA_ARCH STREQUAL "x86_64")
     list(APPEND SOMA_ISAS AVX2 AVX512)
     set(SOMA_ISA_FLAGS_AVX2 -mavx2 -mfma)
