@@ -42,6 +42,7 @@
 
 typedef float vf __attribute__((vector_size(4 * VL)));
 typedef int32_t vi __attribute__((vector_size(4 * VL)));
+typedef uint32_t simd__vu __attribute__((vector_size(4 * VL))); // integers wrap, as unsigned ones do by definition
 
 // Loads and stores. Unaligned; the n variants touch the first n lanes only (0 <= n <= VL), absent lanes read as 0.
 
@@ -118,12 +119,12 @@ SIMD_FN void simd_fence(void) {}
 
 SIMD_FN vi vi_from_bits(vf a) { return (vi)a; }
 SIMD_FN vf vf_from_bits(vi a) { return (vf)a; }
-SIMD_FN vi vi_add(vi a, vi b) { return a + b; }
-SIMD_FN vi vi_sub(vi a, vi b) { return a - b; }
+SIMD_FN vi vi_add(vi a, vi b) { return (vi)((simd__vu)a + (simd__vu)b); }
+SIMD_FN vi vi_sub(vi a, vi b) { return (vi)((simd__vu)a - (simd__vu)b); }
 SIMD_FN vi vi_and(vi a, vi b) { return a & b; }
 SIMD_FN vi vi_or(vi a, vi b) { return a | b; }
 SIMD_FN vi vi_xor(vi a, vi b) { return a ^ b; }
-SIMD_FN vi vi_shl(vi a, int n) { return a << n; }
+SIMD_FN vi vi_shl(vi a, int n) { return (vi)((simd__vu)a << n); }
 SIMD_FN vi vi_sar(vi a, int n) { return a >> n; }
 SIMD_FN vi vi_eq(vi a, vi b) { return a == b; }
 SIMD_FN vi vi_gt(vi a, vi b) { return a > b; }
