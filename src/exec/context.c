@@ -24,18 +24,19 @@ static soma_status flush_all(soma_context *ctx) { return soma__exec_flush(ctx, I
 static int choose_isa(const char *asked) {
     int best = soma__isa_best();
     const char *cap = getenv("SOMA_ISA");
-    if (cap && *cap) {
-        int isa = soma__isa_from_name(cap);
-        if (isa >= 0 && isa < best) best = isa;
-    }
+    int isa = cap && *cap ? soma__isa_from_name(cap) : best;
+    if (isa >= 0) best = soma__isa_cap(isa);
     if (!asked) return best;
-    int isa = soma__isa_from_name(asked);
-    return isa < 0 ? -1 : isa < best ? isa : best;
+    isa = soma__isa_from_name(asked);
+    if (isa > best) isa = best;
+    return isa < 0 ? -1 : soma__isa_cap(isa);
 }
 
 static soma_status set_up(soma_context *ctx, const soma_context_opts *o) {
     const char *fuse = getenv("SOMA_FUSE"), *threads = getenv("SOMA_THREADS");
     ctx->fuse = !o->no_fusion && !(fuse && strcmp(fuse, "0") == 0);
+    const char *reference = getenv("SOMA_REFERENCE");
+    ctx->reference = reference && strcmp(reference, "1") == 0;
     ctx->seed = o->seed;
     ctx->cancel = o->cancel;
     ctx->log = o->log;

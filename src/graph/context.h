@@ -50,6 +50,7 @@ struct soma_context {
     soma__pool *pool;
     int isa;
     bool fuse;
+    bool reference; /* SOMA_REFERENCE=1: the ops' own reference kernels alone, for tests */
     uint64_t seed;
     soma__streams streams;
     soma__tape tape;

@@ -85,8 +85,7 @@ void soma__plan_layout(soma_context *ctx, soma__plan *p);
 /* The plan as text into a block of the context; NULL with an error pending. */
 char *soma__plan_print(soma_context *ctx, const soma__plan *p);
 /* The kernel for a node: a fast one where the backend has it, else the op's reference. */
-typedef int (*soma__kernel)(const soma__call *call);
-soma__kernel soma__plan_kernel(const soma_context *ctx, const soma__call *call, const char **name);
+int (*soma__plan_kernel(const soma_context *ctx, const soma__call *call, const char **name))(const soma__call *call);
 
 static inline soma_tensor *soma__entry_tensor(const soma_context *ctx, uint32_t i) { return ctx->tape.entries[i].x; }
 /* The refs of an entry's inputs, unpacked from its key. */

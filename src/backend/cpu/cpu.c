@@ -1,42 +1,39 @@
+/* The table of fast kernels, made from kernels.def: one function for each instruction set. */
 #include "backend/cpu/cpu.h"
 
-#include "backend/cpu/gemm.h"
 #include "backend/cpu/isa.h"
-#include "ops/loops.h"
 
-static void run_gemm(int isa, const soma__gemm *g) {
-    switch (isa) {
-#if defined(__x86_64__)
-    case SOMA_ISA_ID_AVX512: soma__gemm_avx512(g); break;
-    case SOMA_ISA_ID_AVX2: soma__gemm_avx2(g); break;
-#elif defined(__aarch64__)
-    case SOMA_ISA_ID_NEON: soma__gemm_neon(g); break;
+#if defined(SOMA_HAVE_X86)
+#define ON_ISAS(X, fn) X(fn, portable) X(fn, avx2) X(fn, avx512)
+#define BY_ISA(fn) {soma__##fn##_portable, soma__##fn##_portable, soma__##fn##_avx2, soma__##fn##_avx512}
+#elif defined(SOMA_HAVE_NEON)
+#define ON_ISAS(X, fn) X(fn, portable) X(fn, neon)
+#define BY_ISA(fn) {soma__##fn##_portable, soma__##fn##_neon, soma__##fn##_portable, soma__##fn##_portable}
+#else
+#define ON_ISAS(X, fn) X(fn, portable)
+#define BY_ISA(fn) {soma__##fn##_portable, soma__##fn##_portable, soma__##fn##_portable, soma__##fn##_portable}
 #endif
-    default: soma__gemm_portable(g);
-    }
-}
 
-static int matmul_f32(const soma__call *c) {
-    const soma__operand *a = &c->in[0], *b = &c->in[1];
-    int nd = c->out.ndim;
-    soma__gemm g = {.m = c->out.shape[nd - 2], .n = c->out.shape[nd - 1], .k = a->shape[nd - 1], .scratch = c->scratch, .pool = c->env->pool};
-    g.a_rs = a->strides[nd - 2], g.a_cs = a->strides[nd - 1], g.b_rs = b->strides[nd - 2], g.b_cs = b->strides[nd - 1], g.ldc = g.n;
-    soma__operand abatch = *a, bbatch = *b;
-    abatch.ndim = bbatch.ndim = nd - 2;
-    int64_t batch = g.m && g.n ? c->out.numel / (g.m * g.n) : 0;
-    for (int64_t i = 0; i < batch; i++) {
-        g.a = (const float *)a->data + soma__offset(&abatch, i);
-        g.b = (const float *)b->data + soma__offset(&bbatch, i);
-        g.c = (float *)c->out.data + i * g.m * g.n;
-        run_gemm(c->env->isa, &g);
-    }
-    return SOMA_OK;
-}
+#define DECLARE(fn, isa) int soma__##fn##_##isa(const soma__call *c);
+#define KERNEL(op, dtype, fn) ON_ISAS(DECLARE, fn)
+#include "backend/cpu/kernels.def"
+#undef KERNEL
 
-int (*soma__cpu_kernel(const soma__call *call, const char **name))(const soma__call *call) {
-    if (call->op == SOMA_OP_matmul && call->out.dtype == SOMA_F32 && call->in[0].shape[call->out.ndim - 1] <= SOMA__GEMM_MAX_K) {
-        *name = "gemm";
-        return matmul_f32;
-    }
+static const struct {
+    int op, dtype;
+    const char *name;
+    soma__kernel run[SOMA_ISA_COUNT];
+} kernels[] = {
+#define KERNEL(op, dtype, fn) {SOMA_OP_##op, SOMA_##dtype, #fn, BY_ISA(fn)},
+#include "backend/cpu/kernels.def"
+#undef KERNEL
+};
+
+soma__kernel soma__cpu_kernel(int isa, const soma__call *call, const char **name) {
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        if (kernels[i].op == call->op && kernels[i].dtype == call->out.dtype) {
+            *name = kernels[i].name;
+            return kernels[i].run[isa];
+        }
     return NULL;
 }

@@ -4,7 +4,9 @@
 
 #include "ops/op.h"
 
+typedef int (*soma__kernel)(const soma__call *call);
+
 /* *name is the kernel's name in plans. */
-int (*soma__cpu_kernel(const soma__call *call, const char **name))(const soma__call *call);
+soma__kernel soma__cpu_kernel(int isa, const soma__call *call, const char **name);
 
 #endif

@@ -21,6 +21,14 @@ int soma__isa_best(void) {
 
 const char *soma__isa_name(int isa) { return isa >= 0 && isa < (int)(sizeof names / sizeof names[0]) ? names[isa] : "unknown"; }
 
+int soma__isa_cap(int isa) {
+    int best = soma__isa_best();
+#if defined(__x86_64__)
+    if (isa == SOMA_ISA_ID_NEON) isa = SOMA_ISA_ID_PORTABLE; /* below AVX2 there is nothing else here */
+#endif
+    return isa < best ? isa : best;
+}
+
 int soma__isa_from_name(const char *name) {
     for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++)
         if (strcmp(names[i], name) == 0) return i;

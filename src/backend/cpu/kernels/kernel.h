@@ -1,0 +1,13 @@
+/* What every kernel file starts with: the vector words of its instruction set, and the prototypes of the table's functions. */
+#ifndef SOMA_BACKEND_CPU_KERNEL_H
+#define SOMA_BACKEND_CPU_KERNEL_H
+
+#include "backend/cpu/simd.h"
+#include "base/pool.h"
+#include "ops/op.h"
+
+#define KERNEL(op, dtype, fn) int SOMA_KERNEL(fn)(const soma__call *c);
+#include "backend/cpu/kernels.def"
+#undef KERNEL
+
+#endif
