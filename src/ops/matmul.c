@@ -52,10 +52,8 @@ static void matmul_grad(const soma__vjp *v) {
     if (v->wants[0]) v->gx[0] = soma_matmul(v->gy, swap_last(v->in[1]));
     if (v->wants[1]) v->gx[1] = soma_matmul(swap_last(v->in[0]), v->gy);
 }
-/* A packed panel of each thread, for the fast kernels. */
-static size_t matmul_scratch(const soma__call *c, int threads) { return c->out.dtype == SOMA_F32 ? (size_t)threads * 256 * 32 * sizeof(float) : 0; }
 const soma__op_def soma__op_matmul = {
-    .name = "matmul", .cls = SOMA__CLASS_MATMUL, .run = matmul_run, .grad = matmul_grad, .scratch = matmul_scratch};
+    .name = "matmul", .cls = SOMA__CLASS_MATMUL, .run = matmul_run, .grad = matmul_grad};
 
 static bool matmul_fits(soma_tensor *a, soma_tensor *b) {
     char s[128], t[128];

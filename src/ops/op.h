@@ -65,6 +65,7 @@ typedef struct soma__call {
     const int64_t *attr;
     void *scratch; /* as many bytes as the op's scratch function asked for */
     const soma__env *env;
+    const struct soma__pass *pass; /* of fused steps: the element-wise program */
 } soma__call;
 
 /* A gradient rule's view of a node: for each input i with wants[i], set gx[i] to a recorded tensor of the input's shape. */

@@ -1,19 +1,12 @@
 /* From the tape to steps: one kernel call for each value that is needed and is no view, its operands resolved to memory, copies put where a kernel
  * wants dense operands. */
+#include "backend/cpu/cpu.h"
 #include "ops/loops.h"
-#include "plan/plan.h"
+#include "plan/lower.h"
 
 #include <string.h>
 
-typedef struct builder {
-    soma_context *ctx;
-    soma__plan *p;
-    uint32_t n_values, max_steps;
-    int max_binds;
-    bool failed;
-} builder;
-
-static void *take(builder *b, size_t size) {
+void *soma__lower_take(soma__builder *b, size_t size) {
     void *m = soma__scope_alloc(&b->p->memory, size, 16);
     if (!m) {
         b->failed = true;
@@ -23,7 +16,8 @@ static void *take(builder *b, size_t size) {
     return m;
 }
 
-static void describe(soma__operand *o, const soma_tensor *x, const int64_t *strides) {
+void soma__lower_describe(soma__operand *o, const soma_tensor *x, const int64_t *strides) {
+    memset(o, 0, sizeof *o);
     o->numel = x->numel;
     o->ndim = x->ndim;
     o->dtype = x->dtype;
@@ -31,8 +25,7 @@ static void describe(soma__operand *o, const soma_tensor *x, const int64_t *stri
     memcpy(o->strides, strides, sizeof o->strides);
 }
 
-/* NumPy's rule: sizes of 1 repeat by a stride of 0, missing dimensions in front, too. */
-static void broadcast_to(soma__operand *o, const soma__operand *like) {
+void soma__lower_broadcast(soma__operand *o, const soma_tensor *like) {
     soma__operand from = *o;
     int lead = like->ndim - from.ndim;
     for (int i = 0; i < like->ndim; i++) {
@@ -43,39 +36,48 @@ static void broadcast_to(soma__operand *o, const soma__operand *like) {
     o->numel = like->numel;
 }
 
-/* Asks for *where to be filled with the memory of a value before each run. */
-static void bind(builder *b, void **where, uint32_t value, int64_t elements, int dtype) {
+void soma__lower_bind(soma__builder *b, void **where, uint32_t value, int64_t elements, int dtype) {
     soma__plan *p = b->p;
     const soma__value *v = &p->values[value];
     soma__bind *at = v->home == SOMA__HOME_SLAB ? &p->slab_binds[p->n_slab_binds++] : &p->binds[p->n_binds++];
     *at = (soma__bind){where, value, elements * (int64_t)soma_dtype_size((soma_dtype)dtype)};
 }
 
-static void read_value(builder *b, uint32_t value) {
-    if (b->p->values[value].last < b->p->n_steps) b->p->values[value].last = b->p->n_steps;
+/* A value of the slab begins to live at the first step that uses it: the one that computes it. */
+void soma__lower_read(soma__builder *b, uint32_t value) {
+    soma__value *v = &b->p->values[value];
+    if (v->last < b->p->n_steps) v->last = b->p->n_steps;
+    if (v->home != SOMA__HOME_SLAB || v->lives) return;
+    v->lives = true;
+    v->first = b->p->n_steps;
+    b->p->slab_values[b->p->n_slab_values++] = value;
 }
 
 /* Emits the step for a call whose operands are described; the output is value `out`. */
-static void emit(builder *b, const soma__call *call, uint32_t out) {
+static soma__step *emit(soma__builder *b, const soma__call *call, uint32_t out) {
     soma__plan *p = b->p;
     soma__step *s = &p->steps[p->n_steps];
     s->call = *call;
     s->entry = out;
     s->call.env = &b->ctx->plans->env;
+    s->group = SOMA__NONE;
     s->run = soma__plan_kernel(b->ctx, &s->call, &s->note);
     const soma__op_def *def = soma__ops[call->op];
-    if (def->scratch) {
-        size_t bytes = (def->scratch(&s->call, soma__pool_threads(b->ctx->pool)) + 63) & ~(size_t)63;
+    int threads = soma__pool_threads(b->ctx->pool);
+    size_t bytes = (size_t)soma__cpu_scratch(&s->call, threads), reference = def->scratch ? def->scratch(&s->call, threads) : 0;
+    if (reference > bytes) bytes = reference;
+    if (bytes) {
+        bytes = (bytes + 63) & ~(size_t)63;
         if (bytes > p->slab_bytes) p->slab_bytes = bytes;
         s->call.scratch = p; /* marks it as wanted; the real place is bound with the slab */
     }
-    p->values[out].first = p->n_steps;
-    if (p->values[out].last < p->n_steps) p->values[out].last = p->n_steps;
+    soma__lower_read(b, p->values[out].base);
     p->n_steps++;
+    return s;
 }
 
 /* A dense copy of an operand as one more value; rebinds the operand to it. */
-static uint32_t copy_step(builder *b, const soma__operand *from, uint32_t value, int64_t offset) {
+static uint32_t copy_step(soma__builder *b, const soma__operand *from, uint32_t value, int64_t offset) {
     uint32_t copy = b->n_values++;
     soma__value *v = &b->p->values[copy];
     v->base = copy;
@@ -85,22 +87,21 @@ static uint32_t copy_step(builder *b, const soma__operand *from, uint32_t value,
     memset(&call, 0, sizeof call);
     call.op = SOMA_OP_detach;
     call.n_in = 1;
-    call.in = take(b, sizeof *call.in);
+    call.in = soma__lower_take(b, sizeof *call.in);
     if (!call.in) return copy;
     call.in[0] = *from;
     call.out = *from;
     int64_t s = 1;
     for (int i = from->ndim; i-- > 0;) call.out.strides[i] = s, s *= from->shape[i];
-    read_value(b, value);
+    soma__lower_read(b, value);
     soma__step *step = &b->p->steps[b->p->n_steps];
     emit(b, &call, copy);
-    bind(b, &step->call.in[0].data, value, offset, from->dtype);
-    bind(b, &step->call.out.data, copy, 0, from->dtype);
+    soma__lower_bind(b, &step->call.in[0].data, value, offset, from->dtype);
+    soma__lower_bind(b, &step->call.out.data, copy, 0, from->dtype);
     return copy;
 }
 
-/* Resolves input k of entry i into an operand; *value and *offset say where its memory is. */
-static void resolve(builder *b, uint32_t i, int k, soma__operand *o, uint32_t *value, int64_t *offset) {
+void soma__lower_resolve(soma__builder *b, uint32_t i, int k, soma__operand *o, uint32_t *value, int64_t *offset) {
     const soma_tensor *x = soma__entry_tensor(b->ctx, i);
     uint32_t ref = soma__entry_ref(b->ctx, i, k), at = SOMA__REF_INDEX(ref);
     const soma__value *v = &b->p->values[at];
@@ -112,10 +113,10 @@ static void resolve(builder *b, uint32_t i, int k, soma__operand *o, uint32_t *v
     }
     *value = v->base;
     *offset = v->offset;
-    describe(o, x->in[k], v->strides);
+    soma__lower_describe(o, x->in[k], v->strides);
 }
 
-static void lower(builder *b, uint32_t i) {
+static void lower(soma__builder *b, uint32_t i) {
     soma_context *ctx = b->ctx;
     soma__plan *p = b->p;
     const soma_tensor *x = soma__entry_tensor(ctx, i);
@@ -125,19 +126,19 @@ static void lower(builder *b, uint32_t i) {
     call.op = x->op;
     call.n_in = x->n_in;
     call.n_attr = x->n_attr;
-    call.in = take(b, ((size_t)x->n_in + 1) * sizeof *call.in);
-    int64_t *attr = take(b, ((size_t)x->n_attr + 1) * sizeof *attr);
+    call.in = soma__lower_take(b, ((size_t)x->n_in + 1) * sizeof *call.in);
+    int64_t *attr = soma__lower_take(b, ((size_t)x->n_attr + 1) * sizeof *attr);
     uint32_t values[SOMA__MAX_INPUTS];
     int64_t offsets[SOMA__MAX_INPUTS];
     if (b->failed) return;
     for (int k = 0; k < x->n_attr; k++) attr[k] = x->attr[k];
     call.attr = attr;
     soma__value *v = &p->values[i];
-    describe(&call.out, x, v->strides);
+    soma__lower_describe(&call.out, x, v->strides);
     bool wants_dense = def->cls == SOMA__CLASS_KERNEL || def->cls == SOMA__CLASS_UPDATE || def->cls == SOMA__CLASS_ASSIGN;
     for (int k = 0; k < x->n_in; k++) {
-        resolve(b, i, k, &call.in[k], &values[k], &offsets[k]);
-        if (def->cls == SOMA__CLASS_ELEMENTWISE) broadcast_to(&call.in[k], &call.out);
+        soma__lower_resolve(b, i, k, &call.in[k], &values[k], &offsets[k]);
+        if (def->cls == SOMA__CLASS_ELEMENTWISE) soma__lower_broadcast(&call.in[k], x);
         else if (wants_dense && !soma__dense(&call.in[k])) {
             values[k] = copy_step(b, &call.in[k], values[k], offsets[k]);
             if (b->failed) return;
@@ -147,13 +148,61 @@ static void lower(builder *b, uint32_t i) {
         }
     }
     soma__step *step = &p->steps[p->n_steps];
-    for (int k = 0; k < x->n_in; k++) read_value(b, values[k]);
+    for (int k = 0; k < x->n_in; k++) soma__lower_read(b, values[k]);
     emit(b, &call, i);
-    for (int k = 0; k < x->n_in; k++) bind(b, &step->call.in[k].data, values[k], offsets[k], step->call.in[k].dtype);
-    bind(b, &step->call.out.data, v->base, 0, x->dtype);
+    for (int k = 0; k < x->n_in; k++) soma__lower_bind(b, &step->call.in[k].data, values[k], offsets[k], step->call.in[k].dtype);
+    soma__lower_bind(b, &step->call.out.data, v->base, 0, x->dtype);
 }
 
-static void list_kept(builder *b) {
+/* The product's operands, as the group walks. */
+static void describe_product(soma__builder *b, const soma__group *g, soma__call *call, uint32_t *values, int64_t *offsets) {
+    bool exchange = g->swapped != g->transposed;
+    for (int k = 0; k < 2; k++) {
+        int at = exchange ? 1 - k : k;
+        soma__operand *o = &call->in[at];
+        soma__lower_resolve(b, g->product, k, o, &values[at], &offsets[at]);
+        if (!exchange) continue;
+        int64_t t = o->shape[0];
+        o->shape[0] = o->shape[1], o->shape[1] = t;
+        t = o->strides[0], o->strides[0] = o->strides[1], o->strides[1] = t;
+    }
+}
+
+static void lower_group(soma__builder *b, soma__group *g) {
+    soma__plan *p = b->p;
+    uint32_t first = g->members[0], values[2] = {SOMA__NONE, SOMA__NONE};
+    const soma_tensor *x = soma__entry_tensor(b->ctx, first);
+    int64_t offsets[2];
+    soma__call call;
+    memset(&call, 0, sizeof call);
+    call.in = soma__lower_take(b, 2 * sizeof *call.in);
+    if (b->failed) return;
+    bool product = g->product != SOMA__NONE;
+    const char *note = NULL;
+    call.op = product ? SOMA_OP_matmul : x->op;
+    soma__lower_describe(&call.out, x, p->values[first].strides);
+    if (product) {
+        call.n_in = 2;
+        describe_product(b, g, &call, values, offsets);
+        if (g->transposed) {
+            int64_t t = call.out.shape[0];
+            call.out.shape[0] = call.out.shape[1], call.out.shape[1] = t;
+            t = call.out.strides[0], call.out.strides[0] = call.out.strides[1], call.out.strides[1] = t;
+        }
+        for (int k = 0; k < 2; k++) soma__lower_read(b, values[k]);
+    }
+    soma__pass *pass = !product || g->n > 1 ? soma__plan_program(b, g, &note) : NULL;
+    if (b->failed) return;
+    call.pass = pass;
+    soma__step *step = emit(b, &call, first);
+    if (!product) step->run = soma__pass_kernel(b->ctx->isa);
+    if (note) step->note = note;
+    step->group = (uint32_t)(g - p->groups);
+    for (int k = 0; product && k < 2; k++) soma__lower_bind(b, &step->call.in[k].data, values[k], offsets[k], step->call.in[k].dtype);
+    if (product && p->values[first].home != SOMA__HOME_PASS) soma__lower_bind(b, &step->call.out.data, p->values[first].base, 0, x->dtype);
+}
+
+static void list_kept(soma__builder *b) {
     soma__plan *p = b->p;
     for (uint32_t i = 0; i < p->n_entries; i++) {
         const soma__value *v = &p->values[i];
@@ -166,20 +215,23 @@ static void list_kept(builder *b) {
     }
 }
 
-static bool allocate(builder *b) {
+static bool allocate(soma__builder *b) {
     soma__tape *t = &b->ctx->tape;
     soma__plan *p = b->p;
     size_t inputs = 0;
     for (uint32_t i = 0; i < t->count; i++) inputs += (size_t)soma__entry_inputs(b->ctx, i);
     p->n_entries = t->count;
     p->n_keys = t->n_keys;
-    p->keys = take(b, (t->n_keys + 1) * sizeof *p->keys);
-    p->values = take(b, (t->count + inputs + 1) * sizeof *p->values);
-    p->steps = take(b, (t->work + inputs + 1) * sizeof *p->steps);
-    p->binds = take(b, (t->count + 3 * inputs + 1) * sizeof *p->binds);
-    p->slab_binds = take(b, (t->count + 3 * inputs + 1) * sizeof *p->slab_binds);
-    p->kept = take(b, (t->count + 1) * sizeof *p->kept);
-    p->aliases = take(b, (t->count + 1) * sizeof *p->aliases);
+    p->keys = soma__lower_take(b, (t->n_keys + 1) * sizeof *p->keys);
+    p->values = soma__lower_take(b, (t->count + inputs + 1) * sizeof *p->values);
+    p->groups = soma__lower_take(b, (t->work + 1) * sizeof *p->groups);
+    p->units = soma__lower_take(b, (t->work + 1) * sizeof *p->units);
+    p->slab_values = soma__lower_take(b, (t->count + inputs + 1) * sizeof *p->slab_values);
+    p->steps = soma__lower_take(b, (t->work + inputs + 1) * sizeof *p->steps);
+    p->binds = soma__lower_take(b, (2 * t->count + 3 * inputs + 1) * sizeof *p->binds);
+    p->slab_binds = soma__lower_take(b, (2 * t->count + 3 * inputs + 1) * sizeof *p->slab_binds);
+    p->kept = soma__lower_take(b, (t->count + 1) * sizeof *p->kept);
+    p->aliases = soma__lower_take(b, (t->count + 1) * sizeof *p->aliases);
     if (b->failed) return false;
     memcpy(p->keys, t->keys, t->n_keys * sizeof *p->keys);
     b->n_values = (uint32_t)t->count;
@@ -191,11 +243,11 @@ soma__plan *soma__plan_build(soma_context *ctx, int close_depth) {
     if (!p) return soma__no_memory(ctx);
     soma__scope_init(&p->memory, ctx, NULL, &ctx->chunks);
     p->close_depth = close_depth;
-    builder b = {ctx, p, 0, 0, 0, false};
-    if (allocate(&b) && soma__plan_place(ctx, p)) {
-        for (uint32_t i = 0; i < p->n_entries && !b.failed; i++) {
-            const soma__value *v = &p->values[i];
-            if (soma__entry_op(ctx, i) != SOMA_OP_leaf && v->needed && !v->view) lower(&b, i);
+    soma__builder b = {ctx, p, 0, false};
+    if (allocate(&b) && soma__plan_fuse(ctx, p)) {
+        for (uint32_t u = 0; u < p->n_units && !b.failed; u++) {
+            if (p->units[u] & SOMA__UNIT_GROUP) lower_group(&b, &p->groups[p->units[u] & ~SOMA__UNIT_GROUP]);
+            else lower(&b, p->units[u]);
         }
         list_kept(&b);
         if (!b.failed) soma__plan_layout(ctx, p);

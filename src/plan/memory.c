@@ -26,16 +26,15 @@ static size_t first_fit(live *a, int *n, size_t bytes, int first, int last) {
 }
 
 void soma__plan_layout(soma_context *ctx, soma__plan *p) {
-    live *a = soma__scope_alloc(&p->memory, (p->n_entries + 1) * sizeof *a, 8);
+    live *a = soma__scope_alloc(&p->memory, ((size_t)p->n_slab_values + 1) * sizeof *a, 8);
     size_t top = 0;
     int n = 0;
     if (!a) {
         soma__no_memory(ctx);
         return;
     }
-    for (int s = 0; s < p->n_steps; s++) {
-        soma__value *v = &p->values[p->steps[s].entry];
-        if (v->home != SOMA__HOME_SLAB || v->base != p->steps[s].entry) continue;
+    for (int s = 0; s < p->n_slab_values; s++) {
+        soma__value *v = &p->values[p->slab_values[s]];
         size_t bytes = (v->bytes + 63) & ~(size_t)63;
         v->slab = first_fit(a, &n, bytes ? bytes : 64, v->first, v->last);
         if (v->slab + bytes > top) top = v->slab + bytes;

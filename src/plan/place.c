@@ -30,30 +30,52 @@ static bool is_dense(const soma_tensor *x, const int64_t *strides) {
 static bool writes_variables(int op) { return soma__ops[op]->cls == SOMA__CLASS_ASSIGN || soma__ops[op]->cls == SOMA__CLASS_UPDATE; }
 
 /* An update's inputs are what it writes, the gradient, and the numbers. */
-static int writes_of(const soma_context *ctx, uint32_t i) {
-    return soma__ops[soma__entry_op(ctx, i)]->cls == SOMA__CLASS_ASSIGN ? 1 : soma__entry_inputs(ctx, i) - 2;
+int soma__plan_writes(const soma_context *ctx, uint32_t i) {
+    int op = soma__entry_op(ctx, i);
+    if (op == SOMA_OP_leaf || !writes_variables(op)) return 0;
+    return soma__ops[op]->cls == SOMA__CLASS_ASSIGN ? 1 : soma__entry_inputs(ctx, i) - 2;
 }
 
-/* The leaf entry of the variable behind a reference: through the assigns before it. */
-static uint32_t variable_leaf(const soma_context *ctx, uint32_t ref) {
+uint32_t soma__plan_variable(const soma_context *ctx, uint32_t ref) {
     while (soma__entry_op(ctx, SOMA__REF_INDEX(ref)) != SOMA_OP_leaf) ref = soma__entry_ref(ctx, SOMA__REF_INDEX(ref), (int)SOMA__REF_OUTPUT(ref));
     return SOMA__REF_INDEX(ref);
 }
 
-/* Marks what kept values and assigns need; the tape is in order, so one walk from the end does. */
-static void mark_needed(soma_context *ctx, soma__plan *p) {
+/* Does node i want the elements of its input k in C order? Views that only exchange dimensions pass the question on. */
+static bool wants_dense(const soma_context *ctx, const soma__plan *p, uint32_t i, int k) {
+    const soma_tensor *x = soma__entry_tensor(ctx, i);
+    int op = soma__entry_op(ctx, i);
+    switch (soma__ops[op]->cls) {
+    case SOMA__CLASS_MATMUL:
+    case SOMA__CLASS_STRIDED: return false;
+    case SOMA__CLASS_ELEMENTWISE: return p->values[i].dense && soma__same_shape(x, x->in[k]);
+    case SOMA__CLASS_VIEW: return op != SOMA_OP_permute || p->values[i].kept;
+    default: return true;
+    }
+}
+
+/* The tape is in order, so one walk from the end finds what kept values and assigns need. */
+void soma__plan_need(soma_context *ctx, soma__plan *p) {
     for (uint32_t i = (uint32_t)ctx->tape.count; i-- > 0;) {
         soma__value *v = &p->values[i];
         soma_tensor *x = soma__entry_tensor(ctx, i);
         int op = soma__entry_op(ctx, i), n = soma__entry_inputs(ctx, i);
+        v->group = SOMA__NONE;
         if (op == SOMA_OP_leaf) continue;
-        if (writes_variables(op)) {
-            for (int k = 0; k < writes_of(ctx, i); k++) v->needed |= x->in[k]->depth < p->close_depth;
+        int writes = soma__plan_writes(ctx, i);
+        if (writes) {
+            for (int k = 0; k < writes; k++) v->needed |= x->in[k]->depth < p->close_depth;
         } else {
             v->kept = soma__entry_kept(ctx, i) && x->depth < p->close_depth;
             v->needed |= v->kept || op == SOMA_OP_guard;
         }
-        for (int k = 0; v->needed && k < n; k++) p->values[SOMA__REF_INDEX(soma__entry_ref(ctx, i, k))].needed = true;
+        v->dense |= v->kept || writes;
+        for (int k = 0; v->needed && k < n; k++) {
+            soma__value *in = &p->values[SOMA__REF_INDEX(soma__entry_ref(ctx, i, k))];
+            in->needed = true;
+            in->dense |= wants_dense(ctx, p, i, k);
+            if (!in->readers++) in->reader = i;
+        }
     }
 }
 
@@ -63,8 +85,8 @@ static bool assigned_later(const soma_context *ctx, uint32_t leaf, uint32_t i) {
     for (uint32_t j = i + 1; j < ctx->tape.count; j++) {
         int op = soma__entry_op(ctx, j);
         if (op == SOMA_OP_leaf || !writes_variables(op)) continue;
-        for (int k = 0; k < writes_of(ctx, j); k++)
-            if (variable_leaf(ctx, soma__entry_ref(ctx, j, k)) == leaf) return true;
+        for (int k = 0; k < soma__plan_writes(ctx, j); k++)
+            if (soma__plan_variable(ctx, soma__entry_ref(ctx, j, k)) == leaf) return true;
     }
     return false;
 }
@@ -82,7 +104,7 @@ static bool place_view(soma_context *ctx, soma__plan *p, uint32_t i) {
     a.numel = in->numel, a.ndim = in->ndim, a.dtype = in->dtype;
     memcpy(a.shape, in->shape, sizeof a.shape);
     if (writes_variables(soma__entry_op(ctx, SOMA__REF_INDEX(ref)))) {
-        base = variable_leaf(ctx, ref);
+        base = soma__plan_variable(ctx, ref);
         dense_strides(in->shape, in->ndim, a.strides);
     } else
         memcpy(a.strides, from->strides, sizeof a.strides);
@@ -100,20 +122,16 @@ static bool place_view(soma_context *ctx, soma__plan *p, uint32_t i) {
     return true;
 }
 
-bool soma__plan_place(soma_context *ctx, soma__plan *p) {
-    mark_needed(ctx, p);
-    for (uint32_t i = 0; i < ctx->tape.count; i++) {
-        soma__value *v = &p->values[i];
-        soma_tensor *x = soma__entry_tensor(ctx, i);
-        int op = soma__entry_op(ctx, i);
-        v->base = i;
-        v->bytes = soma__bytes(x);
-        dense_strides(x->shape, x->ndim, v->strides);
-        if (op == SOMA_OP_leaf) v->home = SOMA__HOME_LEAF;
-        else if (!v->needed) v->home = SOMA__HOME_DEAD;
-        else if (writes_variables(op)) v->base = variable_leaf(ctx, i), v->home = SOMA__HOME_LEAF;
-        else if (soma__ops[op]->cls == SOMA__CLASS_VIEW && place_view(ctx, p, i)) v->home = p->values[v->base].home;
-        else v->home = v->kept ? SOMA__HOME_KEPT : SOMA__HOME_SLAB;
-    }
-    return true;
+void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i) {
+    soma__value *v = &p->values[i];
+    soma_tensor *x = soma__entry_tensor(ctx, i);
+    int op = soma__entry_op(ctx, i);
+    v->base = i;
+    v->bytes = soma__bytes(x);
+    dense_strides(x->shape, x->ndim, v->strides);
+    if (op == SOMA_OP_leaf) v->home = SOMA__HOME_LEAF;
+    else if (!v->needed) v->home = SOMA__HOME_DEAD;
+    else if (writes_variables(op)) v->base = soma__plan_variable(ctx, i), v->home = SOMA__HOME_LEAF;
+    else if (v->group == SOMA__NONE && soma__ops[op]->cls == SOMA__CLASS_VIEW && place_view(ctx, p, i)) v->home = p->values[v->base].home;
+    else v->home = v->kept ? SOMA__HOME_KEPT : SOMA__HOME_SLAB;
 }

@@ -9,8 +9,21 @@ typedef enum soma__home {
     SOMA__HOME_DEAD, /* nobody needs it */
     SOMA__HOME_LEAF, /* the entry's own data (a variable's storage for what an assign leaves) */
     SOMA__HOME_KEPT, /* memory of the node's scope, given at each run */
-    SOMA__HOME_SLAB  /* an interval of the slab */
+    SOMA__HOME_SLAB, /* an interval of the slab */
+    SOMA__HOME_PASS  /* nowhere: it is used only inside the pass that computes it */
 } soma__home;
+
+#define SOMA__NONE UINT32_MAX
+
+/* Values computed in one pass over their common shape: element-wise nodes and updates, behind a product when there is one. */
+typedef struct soma__group {
+    uint32_t product; /* the matmul whose blocks the pass works on, or SOMA__NONE */
+    uint32_t *members; /* in tape order; of a group with a product the first one is the product's value (maybe as a transposed view) */
+    int n, n_external;
+    bool swapped;    /* the first member is the product's transpose */
+    bool transposed; /* vectors run along dimension 0 */
+    bool emitted;
+} soma__group;
 
 /* What the plan knows of one tape entry. */
 typedef struct soma__value {
@@ -19,6 +32,10 @@ typedef struct soma__value {
     int64_t strides[SOMA_MAX_DIMS];
     uint8_t home;     /* of the base; only read through it */
     bool needed, kept, view;
+    bool lives; /* has its place in the list of slab values */
+    bool dense;       /* somebody wants its elements in C order */
+    uint32_t group;   /* number of the group that computes it, or SOMA__NONE */
+    uint32_t readers, reader; /* needed nodes that read it, and the last one */
     size_t slab;      /* byte offset, HOME_SLAB */
     size_t bytes;
     int first, last;  /* steps that write it first and read it last */
@@ -28,7 +45,8 @@ typedef struct soma__step {
     int (*run)(const soma__call *call);
     soma__call call;
     uint32_t entry;
-    const char *note; /* for soma_explain: the kernel's name */
+    const char *note; /* for soma_explain: the kernel's name, or what was fused */
+    uint32_t group;   /* or SOMA__NONE */
 } soma__step;
 
 /* A pointer to fill in before a run: *where = memory of `entry` + offset bytes. */
@@ -56,7 +74,13 @@ typedef struct soma__plan {
         int64_t offset;
     } *aliases;
     int n_aliases;
-    size_t n_entries, n_inputs; /* operands over all steps */
+    size_t n_entries;
+    soma__group *groups;
+    uint32_t n_groups;
+    uint32_t *units; /* what is run, in order: an entry, or SOMA__UNIT_GROUP and a group */
+    uint32_t n_units;
+    uint32_t *slab_values; /* in the order of their steps */
+    int n_slab_values;
     soma__value *values;
     size_t slab_bytes; /* values and, behind them, scratch */
     size_t scratch_at;
@@ -78,8 +102,17 @@ soma__plan *soma__plan_build(soma_context *ctx, int close_depth);
 soma__plan *soma__plan_get(soma_context *ctx, int close_depth);
 void soma__plan_free(soma_context *ctx, soma__plan *p);
 void soma__plan_cache_free(soma_context *ctx);
-/* Finds strides and homes of all entries and what is needed at all (plan/place.c). */
-bool soma__plan_place(soma_context *ctx, soma__plan *p);
+#define SOMA__UNIT_GROUP 0x80000000u
+/* What is needed at all, and by whom (plan/place.c). */
+void soma__plan_need(soma_context *ctx, soma__plan *p);
+/* Strides and home of an entry (plan/place.c). */
+void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i);
+/* The leaf entry of the variable behind a reference: through the assigns before it. */
+uint32_t soma__plan_variable(const soma_context *ctx, uint32_t ref);
+/* How many variables an entry writes: its first inputs. */
+int soma__plan_writes(const soma_context *ctx, uint32_t i);
+/* Places all entries, puts them into groups, and orders groups and single nodes (plan/fuse.c). */
+bool soma__plan_fuse(soma_context *ctx, soma__plan *p);
 /* Puts slab values side by side by liveness (plan/memory.c). */
 void soma__plan_layout(soma_context *ctx, soma__plan *p);
 /* The plan as text into a block of the context; NULL with an error pending. */

@@ -39,8 +39,10 @@ static void put_step(text *t, const soma__plan *p, int i) {
         put(t, " ");
         put_operand(t, &s->call.in[k]);
     }
-    put(t, "  kernel %s", s->note);
-    if (v->home == SOMA__HOME_SLAB) put(t, ", slab %zu..%zu, read until step %d", v->slab, v->slab + v->bytes, v->last);
+    put(t, s->group == SOMA__NONE ? "  kernel %s" : "  fused: %s", s->note);
+    if (s->group != SOMA__NONE && p->groups[s->group].transposed) put(t, ", vectors along dimension 0");
+    if (v->home == SOMA__HOME_PASS) put(t, ", not stored");
+    else if (v->home == SOMA__HOME_SLAB) put(t, ", slab %zu..%zu, read until step %d", v->slab, v->slab + v->bytes, v->last);
     else put(t, v->home == SOMA__HOME_KEPT ? ", held" : ", variable");
     put(t, "\n");
 }

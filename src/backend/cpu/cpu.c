@@ -29,6 +29,18 @@ static const struct {
 #undef KERNEL
 };
 
+/* Scratch that fast kernels want and the references do not. */
+static const struct {
+    int op, dtype;
+    int64_t (*bytes)(const soma__call *c, int threads);
+} scratch[] = {{SOMA_OP_matmul, SOMA_F32, soma__matmul_scratch}};
+
+int64_t soma__cpu_scratch(const soma__call *call, int threads) {
+    for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
+        if (scratch[i].op == call->op && scratch[i].dtype == call->out.dtype) return scratch[i].bytes(call, threads);
+    return 0;
+}
+
 soma__kernel soma__cpu_kernel(int isa, const soma__call *call, const char **name) {
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
         if (kernels[i].op == call->op && kernels[i].dtype == call->out.dtype) {

@@ -8,5 +8,8 @@ typedef int (*soma__kernel)(const soma__call *call);
 
 /* *name is the kernel's name in plans. */
 soma__kernel soma__cpu_kernel(int isa, const soma__call *call, const char **name);
+/* Bytes of scratch that the fast kernel wants, besides its op's. */
+int64_t soma__cpu_scratch(const soma__call *call, int threads);
+int64_t soma__matmul_scratch(const soma__call *c, int threads);
 
 #endif

@@ -1,0 +1,241 @@
+/* Which nodes are computed together. The tape is walked in order. A group collects element-wise nodes of one shape, behind the product that they follow when
+ * there is one; it stays open until somebody outside reads what it computes, or overwrites a variable that it reads. What an open group reads from outside is
+ * always computed already, so an open group may be put off, and two of them never wait for each other. Nothing here changes a bit: each node is rounded as if
+ * alone. Where a product's value needs no C order, its layout is chosen so that the operand that is packed is the cheaper one. */
+#include "backend/cpu/elementwise.h"
+#include "backend/cpu/gemm.h"
+#include "plan/plan.h"
+
+#include <string.h>
+
+#define MEMBERS 16
+
+typedef struct fuser {
+    soma_context *ctx;
+    soma__plan *p;
+} fuser;
+
+static bool in_pass(int dtype) { return dtype == SOMA_F32 || dtype == SOMA_BOOL; }
+
+/* Can the element-wise machine compute the node? */
+static bool fusable(const soma_context *ctx, uint32_t i) {
+    const soma_tensor *x = soma__entry_tensor(ctx, i);
+    int op = x->op, writes = soma__plan_writes(ctx, i);
+    if (ctx->reference || !in_pass(x->dtype) || !x->numel) return false;
+    for (int k = 0; k < x->n_in; k++)
+        if (!in_pass(x->in[k]->dtype)) return false;
+    if (op == SOMA_OP_full || op == SOMA_OP_to || op == SOMA_OP_assign) return true;
+    if (writes && x->dtype != SOMA_F32) return false;
+    return (soma__ops[op]->cls == SOMA__CLASS_ELEMENTWISE || writes) && soma__pass_has(op);
+}
+
+/* Puts an open group in its place of the order. */
+static void emit_group(fuser *f, uint32_t g) {
+    if (g == SOMA__NONE || f->p->groups[g].emitted) return;
+    f->p->groups[g].emitted = true;
+    f->p->units[f->p->n_units++] = g | SOMA__UNIT_GROUP;
+}
+
+/* The group that has still to compute the value behind input k of entry i, or SOMA__NONE. */
+static uint32_t open_group(const fuser *f, uint32_t i, int k) {
+    const soma__plan *p = f->p;
+    uint32_t at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k)), g = p->values[at].group;
+    if (g == SOMA__NONE && p->values[at].view) g = p->values[p->values[at].base].group;
+    return g == SOMA__NONE || p->groups[g].emitted ? SOMA__NONE : g;
+}
+
+static void emit_inputs(fuser *f, uint32_t i) {
+    for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++) emit_group(f, open_group(f, i, k));
+}
+
+/* Does entry i read the memory of variable `leaf`? */
+static bool reads(const fuser *f, uint32_t i, uint32_t leaf) {
+    for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++)
+        if (f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k))].base == leaf) return true;
+    return false;
+}
+
+static bool group_reads(const fuser *f, const soma__group *g, uint32_t leaf) {
+    if (g->product != SOMA__NONE && reads(f, g->product, leaf)) return true;
+    for (int m = g->product != SOMA__NONE; m < g->n; m++)
+        if (reads(f, g->members[m], leaf)) return true;
+    return false;
+}
+
+/* Does a group read the variable anywhere else than at the element that it is about to write? */
+static bool group_reads_elsewhere(const fuser *f, const soma__group *g, uint32_t leaf) {
+    if (g->product != SOMA__NONE && reads(f, g->product, leaf)) return true;
+    for (int m = g->product != SOMA__NONE; m < g->n; m++) {
+        const soma_tensor *x = soma__entry_tensor(f->ctx, g->members[m]);
+        for (int k = 0; k < x->n_in; k++) {
+            const soma__value *v = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, g->members[m], k))];
+            if (v->base == leaf && (v->view || !soma__same_shape(x, x->in[k]))) return true;
+        }
+    }
+    return false;
+}
+
+/* Entry i overwrites variables: open groups that read their old values go first. */
+static void emit_readers(fuser *f, uint32_t i, uint32_t but) {
+    for (int k = 0; k < soma__plan_writes(f->ctx, i); k++) {
+        uint32_t leaf = soma__plan_variable(f->ctx, soma__entry_ref(f->ctx, i, k));
+        for (uint32_t g = 0; g < f->p->n_groups; g++)
+            if (g != but && !f->p->groups[g].emitted && group_reads(f, &f->p->groups[g], leaf)) emit_group(f, g);
+    }
+}
+
+static soma__group *new_group(fuser *f) {
+    soma__plan *p = f->p;
+    soma__group *g = &p->groups[p->n_groups];
+    *g = (soma__group){.product = SOMA__NONE};
+    g->members = soma__scope_alloc(&p->memory, MEMBERS * sizeof *g->members, 8);
+    if (!g->members) return soma__no_memory(f->ctx);
+    p->n_groups++;
+    return g;
+}
+
+/* The member's value lies as the group walks, unless C order is wanted. */
+static void add_member(fuser *f, soma__group *g, uint32_t i) {
+    soma__value *v = &f->p->values[i];
+    const soma_tensor *x = soma__entry_tensor(f->ctx, i);
+    g->members[g->n++] = i;
+    g->n_external += x->n_in + 1;
+    v->group = (uint32_t)(g - f->p->groups);
+    if (g->transposed && !v->dense) v->strides[0] = 1, v->strides[1] = x->shape[0];
+}
+
+/* Walks a transposed operand along its memory. */
+static bool walks_transposed(const fuser *f, uint32_t i) {
+    const soma_tensor *x = soma__entry_tensor(f->ctx, i);
+    if (x->ndim != 2 || x->shape[0] < 2 || x->shape[1] < 2 || !f->ctx->fuse) return false;
+    bool any = false;
+    for (int k = 0; k < x->n_in; k++) {
+        const soma__value *v = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k))];
+        if (!soma__same_shape(x, x->in[k])) continue;
+        if (v->strides[0] != 1) return false;
+        any = true;
+    }
+    return any;
+}
+
+/* May node i join the group: same shape, each member that it reads at the same place, and room? */
+static bool joins(const fuser *f, const soma__group *g, uint32_t number, uint32_t i) {
+    const soma_tensor *x = soma__entry_tensor(f->ctx, i), *first = soma__entry_tensor(f->ctx, g->members[0]);
+    int writes = soma__plan_writes(f->ctx, i);
+    if (!f->ctx->fuse || !soma__same_shape(x, first) || g->n == MEMBERS || g->n_external + x->n_in + 1 > SOMA__PASS_EXTERNAL) return false;
+    for (int k = 0; k < x->n_in; k++) {
+        uint32_t at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k));
+        if (open_group(f, i, k) != number) continue;
+        if (k < writes || f->p->values[at].group != number || !soma__same_shape(x, x->in[k])) return false;
+    }
+    for (int k = 0; k < writes; k++)
+        if (group_reads_elsewhere(f, g, soma__plan_variable(f->ctx, soma__entry_ref(f->ctx, i, k)))) return false;
+    return true;
+}
+
+static void place_elementwise(fuser *f, uint32_t i) {
+    soma__plan *p = f->p;
+    uint32_t home = SOMA__NONE;
+    for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++) {
+        uint32_t g = open_group(f, i, k);
+        if (g != SOMA__NONE && (home == SOMA__NONE || g > home)) home = g;
+    }
+    if (home != SOMA__NONE && !joins(f, &p->groups[home], home, i)) home = SOMA__NONE;
+    for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++)
+        if (open_group(f, i, k) != home) emit_group(f, open_group(f, i, k));
+    emit_readers(f, i, home);
+    if (home != SOMA__NONE) {
+        add_member(f, &p->groups[home], i);
+        if (soma__plan_writes(f->ctx, i)) emit_group(f, home); /* later readers of the variable find it written */
+        return;
+    }
+    soma__group *g = new_group(f);
+    if (!g) return;
+    g->transposed = walks_transposed(f, i) && !p->values[i].dense;
+    add_member(f, g, i);
+    if (soma__plan_writes(f->ctx, i) || !f->ctx->fuse) emit_group(f, (uint32_t)(g - p->groups));
+}
+
+/* The only reader of product i, when it is its transpose: then that is what is computed. */
+static uint32_t transposing_view(const fuser *f, uint32_t i) {
+    const soma__value *v = &f->p->values[i];
+    if (v->kept || v->readers != 1 || !f->ctx->fuse) return SOMA__NONE;
+    const soma_tensor *x = soma__entry_tensor(f->ctx, v->reader);
+    return soma__entry_op(f->ctx, v->reader) == SOMA_OP_permute && x->attr[0] == 1 ? v->reader : SOMA__NONE;
+}
+
+static void describe_product(const fuser *f, uint32_t i, bool swapped, bool dense, soma__gemm *out) {
+    const soma_tensor *x = soma__entry_tensor(f->ctx, i);
+    const soma__value *a = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, 0))], *b = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, 1))];
+    *out = (soma__gemm){.m = x->shape[0], .n = x->shape[1], .k = x->in[0]->shape[1], .a_rs = a->strides[0], .a_cs = a->strides[1], .b_rs = b->strides[0],
+                        .b_cs = b->strides[1]};
+    if (swapped) soma__gemm_transpose(out);
+    out->c_rs = dense ? out->n : 1, out->c_cs = 1; /* 1 and 1: either way is along the grain */
+}
+
+static void place_product(fuser *f, uint32_t i) {
+    soma__plan *p = f->p;
+    emit_inputs(f, i);
+    soma__group *g = new_group(f);
+    if (!g) return;
+    uint32_t view = transposing_view(f, i), first = view == SOMA__NONE ? i : view;
+    g->product = i;
+    g->swapped = view != SOMA__NONE;
+    if (g->swapped) {
+        p->values[view].group = p->values[i].group = (uint32_t)(g - p->groups);
+        soma__plan_place(f->ctx, p, view);
+    }
+    soma__gemm product;
+    describe_product(f, i, g->swapped, p->values[first].dense, &product);
+    bool across = product.k > SOMA__GEMM_BLOCK && p->values[first].dense; /* a chain is continued along the grain alone */
+    g->transposed = f->ctx->fuse && !across && soma__gemm_prefers_transposed(f->ctx->isa, &product);
+    add_member(f, g, first);
+    if (!f->ctx->fuse) emit_group(f, (uint32_t)(g - p->groups));
+}
+
+static bool is_product(const soma_context *ctx, uint32_t i) {
+    const soma_tensor *x = soma__entry_tensor(ctx, i);
+    return x->op == SOMA_OP_matmul && x->ndim == 2 && x->dtype == SOMA_F32 && x->numel && x->in[0]->shape[1] > 0 && x->in[0]->shape[1] <= SOMA__GEMM_CHAIN &&
+           !ctx->reference;
+}
+
+/* Members that nobody outside their pass reads need no memory. */
+static void find_inner(fuser *f) {
+    soma__plan *p = f->p;
+    for (uint32_t i = 0; i < p->n_entries; i++)
+        if (p->values[i].group != SOMA__NONE && p->values[i].home == SOMA__HOME_SLAB) p->values[i].home = SOMA__HOME_PASS;
+    for (uint32_t i = 0; i < p->n_entries; i++) {
+        const soma__value *v = &p->values[i];
+        if (!v->needed || soma__entry_op(f->ctx, i) == SOMA_OP_leaf) continue;
+        for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++) {
+            uint32_t at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k));
+            if (p->values[at].home == SOMA__HOME_PASS && p->values[at].group != v->group) p->values[at].home = SOMA__HOME_SLAB;
+        }
+    }
+    for (uint32_t g = 0; g < p->n_groups; g++) { /* the chain of a long product is continued in memory */
+        const soma__group *group = &p->groups[g];
+        if (group->product == SOMA__NONE || soma__entry_tensor(f->ctx, group->product)->in[0]->shape[1] <= SOMA__GEMM_BLOCK) continue;
+        soma__value *v = &p->values[group->members[0]];
+        if (v->home == SOMA__HOME_PASS) v->home = SOMA__HOME_SLAB;
+    }
+}
+
+bool soma__plan_fuse(soma_context *ctx, soma__plan *p) {
+    fuser f = {ctx, p};
+    soma__plan_need(ctx, p);
+    for (uint32_t i = 0; i < p->n_entries && soma__ok(ctx); i++) {
+        if (p->values[i].group != SOMA__NONE) continue; /* a view that a product became */
+        soma__plan_place(ctx, p, i);
+        if (soma__entry_op(ctx, i) == SOMA_OP_leaf || !p->values[i].needed || p->values[i].view) continue;
+        if (is_product(ctx, i)) place_product(&f, i);
+        else if (fusable(ctx, i)) place_elementwise(&f, i);
+        else {
+            emit_inputs(&f, i);
+            emit_readers(&f, i, SOMA__NONE);
+            p->units[p->n_units++] = i;
+        }
+    }
+    for (uint32_t g = 0; g < p->n_groups; g++) emit_group(&f, g);
+    find_inner(&f);
+    return soma__ok(ctx);
+}
