@@ -75,14 +75,17 @@ void soma__plan_need(soma_context *ctx, soma__plan *p) {
             in->needed = true;
             in->dense |= wants_dense(ctx, p, i, k);
             if (!in->readers++) in->reader = i;
+            uint32_t use = soma__ops[op]->cls == SOMA__CLASS_VIEW && v->last_use > i ? v->last_use : i;
+            if (in->last_use < use) in->last_use = use;
         }
     }
 }
 
-/* Is the variable whose storage is leaf entry `leaf` overwritten after entry i? */
-static bool assigned_later(const soma_context *ctx, uint32_t leaf, uint32_t i) {
+/* Is the variable whose storage is leaf entry `leaf` overwritten before entry i is read for the last time? (Readers before that are computed before the
+ * writer: see emit_readers in fuse.c.) */
+static bool assigned_before_last_use(const soma_context *ctx, const soma__plan *p, uint32_t leaf, uint32_t i) {
     if (!soma__entry_tensor(ctx, leaf)->var) return false;
-    for (uint32_t j = i + 1; j < ctx->tape.count; j++) {
+    for (uint32_t j = i + 1; j <= p->values[i].last_use; j++) {
         int op = soma__entry_op(ctx, j);
         if (op == SOMA_OP_leaf || !writes_variables(op)) continue;
         for (int k = 0; k < soma__plan_writes(ctx, j); k++)
@@ -114,7 +117,7 @@ static bool place_view(soma_context *ctx, soma__plan *p, uint32_t i) {
     if (!def->view(&a, x->attr, x->n_attr, &out, &offset)) return false;
     soma__value *v = &p->values[i];
     if (v->kept && (ctx->capturing || soma__entry_tensor(ctx, base)->var || p->values[base].home == SOMA__HOME_SLAB || !is_dense(x, out.strides))) return false;
-    if (assigned_later(ctx, base, i)) return false;
+    if (assigned_before_last_use(ctx, p, base, i)) return false;
     v->base = base;
     v->offset = (base == from->base ? from->offset : 0) + offset;
     memcpy(v->strides, out.strides, sizeof v->strides);

@@ -36,6 +36,7 @@ typedef struct soma__value {
     bool dense;       /* somebody wants its elements in C order */
     uint32_t group;   /* number of the group that computes it, or SOMA__NONE */
     uint32_t readers, reader; /* needed nodes that read it, and the last one */
+    uint32_t last_use;        /* the last node that reads it, by itself or through views */
     size_t slab;      /* byte offset, HOME_SLAB */
     size_t bytes;
     int first, last;  /* steps that write it first and read it last */
