@@ -6,31 +6,49 @@
 
 #include <string.h>
 
-#define SUM_OF(name, T)                                                                                                                               \
-    static T name##_piece(const T *x, const int64_t *at, int64_t n) {                                                                                \
+/* Pieces are the leaves of a pairwise tree, level by level; an odd one is carried up. A stack of finished subtrees does it in one pass. */
+#define SUM_OF(T, name)                                                                                                                               \
+    typedef struct name##_tree {                                                                                                                      \
+        T part[64];                                                                                                                                   \
+        int level[64], top;                                                                                                                           \
+    } name##_tree;                                                                                                                                    \
+    static void name##_piece(name##_tree *t, const T *x, int64_t n) {                                                                                 \
         T lane[16] = {0};                                                                                                                             \
-        for (int64_t i = 0; i < n; i++) lane[i % 16] += x[at[i]];                                                                                     \
+        for (int64_t i = 0; i < n; i++) lane[i % 16] += x[i];                                                                                         \
         for (int half = 8; half; half /= 2)                                                                                                           \
             for (int l = 0; l < half; l++) lane[l] += lane[l + half];                                                                                 \
-        return lane[0];                                                                                                                               \
+        t->part[t->top] = lane[0];                                                                                                                    \
+        t->level[t->top++] = 0;                                                                                                                       \
+        for (; t->top > 1 && t->level[t->top - 1] == t->level[t->top - 2]; t->top--)                                                                   \
+            t->part[t->top - 2] += t->part[t->top - 1], t->level[t->top - 2]++;                                                                       \
     }                                                                                                                                                 \
-    /* pieces as the leaves of a pairwise tree, level by level; an odd one is carried up. A stack of finished subtrees does it in one pass. */       \
-    static T name(const T *x, const int64_t *offsets, int64_t n) {                                                                                    \
-        T part[64];                                                                                                                                   \
-        int level[64], top = 0;                                                                                                                       \
-        for (int64_t i = 0; i < n || i == 0; i += 4096) {                                                                                             \
-            part[top] = name##_piece(x, offsets + i, n - i < 4096 ? n - i : 4096);                                                                     \
-            level[top++] = 0;                                                                                                                         \
-            while (top > 1 && level[top - 1] == level[top - 2]) part[top - 2] += part[top - 1], level[top-- - 2]++;                                    \
-        }                                                                                                                                             \
-        while (top > 1) part[top - 2] += part[top - 1], top--;                                                                                        \
-        return part[0];                                                                                                                               \
+    static T name##_end(name##_tree *t) {                                                                                                             \
+        for (; t->top > 1; t->top--) t->part[t->top - 2] += t->part[t->top - 1];                                                                      \
+        return t->top ? t->part[0] : 0;                                                                                                               \
+    }                                                                                                                                                 \
+    T soma__##name(const T *x, int64_t n) {                                                                                                           \
+        name##_tree t = {.top = 0};                                                                                                                   \
+        for (int64_t i = 0; i < n; i += PIECE) name##_piece(&t, x + i, n - i < PIECE ? n - i : PIECE);                                                 \
+        return name##_end(&t);                                                                                                                        \
+    }                                                                                                                                                 \
+    /* Of strided elements, which are brought together piece by piece. */                                                                            \
+    static T name##_of(const T *x, const soma__operand *go) {                                                                                         \
+        const soma__operand *ops[1] = {go};                                                                                                           \
+        int64_t have = 0, step = soma__last_stride(go);                                                                                               \
+        T piece[PIECE];                                                                                                                               \
+        name##_tree t = {.top = 0};                                                                                                                   \
+        soma__walk w;                                                                                                                                 \
+        for (soma__walk_start(&w, go); w.row < w.rows; soma__walk_next(&w, ops, 1))                                                                   \
+            for (int64_t i = 0; i < w.length; i++) {                                                                                                  \
+                piece[have++] = x[w.at[0] + i * step];                                                                                                \
+                if (have == PIECE) name##_piece(&t, piece, have), have = 0;                                                                           \
+            }                                                                                                                                         \
+        if (have) name##_piece(&t, piece, have);                                                                                                      \
+        return name##_end(&t);                                                                                                                        \
     }
-SUM_OF(sum_f32, float)
-SUM_OF(sum_f64, double)
-
-float soma__sum_f32(const float *x, const int64_t *offsets, int64_t n) { return sum_f32(x, offsets, n); }
-double soma__sum_f64(const double *x, const int64_t *offsets, int64_t n) { return sum_f64(x, offsets, n); }
+#define PIECE SOMA__SUM_PIECE
+SUM_OF(float, sum_f32)
+SUM_OF(double, sum_f64)
 
 static int64_t as_int(const void *x, int dtype, int64_t at) {
     switch (dtype) {
@@ -58,26 +76,44 @@ static split split_of(const soma__operand *x, int64_t mask) {
     return s;
 }
 
-/* Scratch: the offsets of the reduced elements from the first. */
-static size_t offsets_scratch(const soma__call *c, int threads) {
+/* A fast kernel keeps the sums of pieces apart until all are there. */
+static size_t sum_scratch(const soma__call *c, int threads) {
     (void)threads;
-    return (size_t)(split_of(&c->in[0], c->attr[0]).go.numel + 1) * sizeof(int64_t);
+    int64_t n = split_of(&c->in[0], c->attr[0]).go.numel;
+    return c->out.dtype == SOMA_F32 && n > PIECE ? (size_t)(c->out.numel * ((n + PIECE - 1) / PIECE)) * sizeof(float) : 0;
+}
+
+#define ADD_ALL(T)                                                                                                                                    \
+    for (; w.row < w.rows; soma__walk_next(&w, ops, 1)) {                                                                                             \
+        const T *x = (const T *)data + at + w.at[0];                                                                                                  \
+        if (step == 1)                                                                                                                                \
+            for (int64_t i = 0; i < w.length; i++) sum += (uint64_t)x[i];                                                                             \
+        else                                                                                                                                          \
+            for (int64_t i = 0; i < w.length; i++) sum += (uint64_t)x[i * step];                                                                      \
+    }                                                                                                                                                 \
+    break
+static int64_t sum_integers(const void *data, int dtype, int64_t at, const soma__operand *go) {
+    const soma__operand *ops[1] = {go};
+    int64_t step = soma__last_stride(go);
+    uint64_t sum = 0;
+    soma__walk w;
+    soma__walk_start(&w, go);
+    switch (dtype) {
+    case SOMA_I64: ADD_ALL(int64_t);
+    case SOMA_I32: ADD_ALL(int32_t);
+    default: ADD_ALL(uint8_t);
+    }
+    return (int64_t)sum;
 }
 
 static int sum_run(const soma__call *c) {
     const soma__operand *x = &c->in[0];
     split s = split_of(x, c->attr[0]);
-    int64_t *offsets = c->scratch;
-    for (int64_t i = 0; i < s.go.numel; i++) offsets[i] = soma__offset(&s.go, i);
     for (int64_t i = 0; i < s.stay.numel; i++) {
         int64_t at = soma__offset(&s.stay, i);
-        if (x->dtype == SOMA_F32) ((float *)c->out.data)[i] = sum_f32((const float *)x->data + at, offsets, s.go.numel);
-        else if (x->dtype == SOMA_F64) ((double *)c->out.data)[i] = sum_f64((const double *)x->data + at, offsets, s.go.numel);
-        else {
-            uint64_t sum = 0;
-            for (int64_t k = 0; k < s.go.numel; k++) sum += (uint64_t)as_int(x->data, x->dtype, at + offsets[k]);
-            ((int64_t *)c->out.data)[i] = (int64_t)sum;
-        }
+        if (x->dtype == SOMA_F32) ((float *)c->out.data)[i] = sum_f32_of((const float *)x->data + at, &s.go);
+        else if (x->dtype == SOMA_F64) ((double *)c->out.data)[i] = sum_f64_of((const double *)x->data + at, &s.go);
+        else ((int64_t *)c->out.data)[i] = sum_integers(x->data, x->dtype, at, &s.go);
     }
     return SOMA_OK;
 }
@@ -130,7 +166,7 @@ soma_tensor *soma_sum(soma_tensor *x, const soma_reduce_opts *options) {
 static void sum_grad(const soma__vjp *v) {
     if (v->wants[0]) v->gx[0] = soma_expand(unreduced(v->gy, v->in[0], v->attr[0]), v->in[0]->shape, v->in[0]->ndim);
 }
-const soma__op_def soma__op_sum = {.name = "sum", .cls = SOMA__CLASS_STRIDED, .run = sum_run, .grad = sum_grad, .scratch = offsets_scratch};
+const soma__op_def soma__op_sum = {.name = "sum", .cls = SOMA__CLASS_STRIDED, .run = sum_run, .grad = sum_grad, .scratch = sum_scratch};
 
 /* Is b to be taken instead of a, as the larger (or smaller) one? NaN wins and stays; of +-0 the maximum is +0. */
 static bool better(const soma__operand *x, int64_t a, int64_t b, bool largest) {

@@ -4,9 +4,11 @@
 
 #include "ops/op.h"
 
-/* The sum of x[offsets[0..n)] in the reduction order. */
-float soma__sum_f32(const float *x, const int64_t *offsets, int64_t n);
-double soma__sum_f64(const double *x, const int64_t *offsets, int64_t n);
+#define SOMA__SUM_PIECE 4096
+
+/* The sum of n elements side by side, in the reduction order. */
+float soma__sum_f32(const float *x, int64_t n);
+double soma__sum_f64(const double *x, int64_t n);
 /* Is the element at offset b larger (smaller) than that at a? NaN counts as largest and as smallest. */
 bool soma__better(const soma__operand *x, int64_t a, int64_t b, bool largest);
 

@@ -6,16 +6,16 @@
 
 static size_t row_scratch(const soma__call *c, int threads) {
     (void)threads;
-    return (size_t)(c->out.numel ? c->out.shape[c->attr[0]] : 0) * 16 + 64;
+    return (size_t)(c->out.numel && c->out.ndim ? c->out.shape[c->attr[0]] : 1) * sizeof(double);
 }
 
 #define ROWS(name, T, exp, log, sum)                                                                                                                  \
-    static void name(const soma__call *c, int64_t n, int64_t stride, int64_t first, int64_t *offsets, T *e) {                                         \
+    static void name(const soma__call *c, int64_t n, int64_t stride, int64_t first, T *e)                   {                                         \
         const T *x = (const T *)c->in[0].data + first;                                                                                                \
         T *y = (T *)c->out.data + first, m = x[0];                                                                                                    \
         for (int64_t i = 1; i < n; i++) m = x[i * stride] > m || x[i * stride] != x[i * stride] ? x[i * stride] : m;                                  \
         for (int64_t i = 0; i < n; i++) e[i] = exp(x[i * stride] - m);                                                                                \
-        T s = sum(e, offsets, n);                                                                                                                     \
+        T s = sum(e, n);                                                                                                                              \
         if (c->op == SOMA_OP_softmax)                                                                                                                 \
             for (int64_t i = 0; i < n; i++) y[i * stride] = e[i] / s;                                                                                 \
         else {                                                                                                                                        \
@@ -30,12 +30,10 @@ static int softmax_run(const soma__call *c) {
     if (!c->out.numel) return SOMA_OK;
     int64_t dim = c->attr[0], n = c->out.ndim ? c->out.shape[dim] : 1, inner = 1;
     for (int d = (int)dim + 1; d < c->out.ndim; d++) inner *= c->out.shape[d];
-    int64_t *offsets = c->scratch;
-    for (int64_t i = 0; i < n; i++) offsets[i] = i;
     for (int64_t r = 0; r < c->out.numel / n; r++) {
         int64_t first = r / inner * inner * n + r % inner;
-        if (c->out.dtype == SOMA_F32) rows_f32(c, n, inner, first, offsets, (float *)(offsets + n));
-        else rows_f64(c, n, inner, first, offsets, (double *)(offsets + n));
+        if (c->out.dtype == SOMA_F32) rows_f32(c, n, inner, first, c->scratch);
+        else rows_f64(c, n, inner, first, c->scratch);
     }
     return SOMA_OK;
 }

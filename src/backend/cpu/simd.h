@@ -136,8 +136,36 @@ SIMD_FN vi vi_or(vi a, vi b) { return a | b; }
 SIMD_FN vi vi_xor(vi a, vi b) { return a ^ b; }
 SIMD_FN vi vi_shl(vi a, int n) { return (vi)((simd__vu)a << n); }
 SIMD_FN vi vi_sar(vi a, int n) { return a >> n; }
+SIMD_FN vi vi_shr(vi a, int n) { return (vi)((simd__vu)a >> n); } // zeros come in
 SIMD_FN vi vi_eq(vi a, vi b) { return a == b; }
 SIMD_FN vi vi_gt(vi a, vi b) { return a > b; }
+
+// The 64-bit products of unsigned lanes and m: the low halves, and the high ones in *hi.
+#if defined(SOMA_ISA_AVX512)
+SIMD_FN vi vi_mul_wide(vi a, uint32_t m, vi *hi) {
+    __m512i b = _mm512_set1_epi32((int32_t)m), even = _mm512_mul_epu32((__m512i)a, b);
+    __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), b);
+    *hi = (vi)_mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
+    return (vi)_mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
+}
+#elif defined(SOMA_ISA_AVX2)
+SIMD_FN vi vi_mul_wide(vi a, uint32_t m, vi *hi) {
+    __m256i b = _mm256_set1_epi32((int32_t)m), even = _mm256_mul_epu32((__m256i)a, b);
+    __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)a, 32), b);
+    *hi = (vi)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    return (vi)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
+}
+#else
+SIMD_FN vi vi_mul_wide(vi a, uint32_t m, vi *hi) {
+    vi lo = {0}, high = {0};
+    for (int i = 0; i < VL; i++) {
+        uint64_t p = (uint64_t)(uint32_t)a[i] * m;
+        lo[i] = (int32_t)(uint32_t)p, high[i] = (int32_t)(p >> 32);
+    }
+    *hi = high;
+    return lo;
+}
+#endif
 
 SIMD_FN vf vf_and(vf a, vf b) { return (vf)((vi)a & (vi)b); }
 SIMD_FN vf vf_or(vf a, vf b) { return (vf)((vi)a | (vi)b); }
@@ -236,6 +264,18 @@ SIMD_FN bool vf_any(vf mask) { return vmaxvq_u32((uint32x4_t)mask) != 0; }
 SIMD_FN bool vf_any(vf mask) {
     vi m = (vi)mask;
     return (m[0] | m[1] | m[2] | m[3]) != 0;
+}
+#endif
+
+// The first lane whose mask is set, VL where none is.
+#if defined(SOMA_ISA_AVX512)
+SIMD_FN int vf_first(vf mask) { return __builtin_ctz((unsigned)_mm512_movepi32_mask((__m512i)mask) | 1u << VL); }
+#elif defined(SOMA_ISA_AVX2)
+SIMD_FN int vf_first(vf mask) { return __builtin_ctz((unsigned)_mm256_movemask_ps(mask) | 1u << VL); }
+#else
+SIMD_FN int vf_first(vf mask) {
+    vi m = (vi)mask;
+    return m[0] ? 0 : m[1] ? 1 : m[2] ? 2 : m[3] ? 3 : VL;
 }
 #endif
 
@@ -357,9 +397,10 @@ SIMD_FN void vf_storenu8bool(uint8_t *p, vf v, int64_t n) {
 }
 #endif
 
-// Transposes the VL x VL block whose rows are r[0..VL-1].
+// vf_transpose4 transposes the 4 x 4 blocks in each 128 bits of r[0..3]; vf_transpose the VL x VL block whose rows are
+// r[0..VL-1].
 #if defined(SOMA_ISA_AVX512)
-SIMD_FN void simd__transpose4(vf r[4]) { // in each 128-bit quarter
+SIMD_FN void vf_transpose4(vf r[4]) {
     __m512 a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpackhi_ps(r[0], r[1]);
     __m512 c = _mm512_unpacklo_ps(r[2], r[3]), d = _mm512_unpackhi_ps(r[2], r[3]);
     r[0] = _mm512_shuffle_ps(a, c, 0x44);
@@ -368,7 +409,7 @@ SIMD_FN void simd__transpose4(vf r[4]) { // in each 128-bit quarter
     r[3] = _mm512_shuffle_ps(b, d, 0xEE);
 }
 SIMD_FN void vf_transpose(vf r[VL]) {
-    for (int i = 0; i < 16; i += 4) simd__transpose4(r + i);
+    for (int i = 0; i < 16; i += 4) vf_transpose4(r + i);
     for (int i = 0; i < 4; i++) { // then a 4 x 4 transpose of quarters
         __m512 a = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88), b = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xDD);
         __m512 c = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88), d = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xDD);
@@ -379,7 +420,7 @@ SIMD_FN void vf_transpose(vf r[VL]) {
     }
 }
 #elif defined(SOMA_ISA_AVX2)
-SIMD_FN void simd__transpose4(vf r[4]) { // in each 128-bit half
+SIMD_FN void vf_transpose4(vf r[4]) {
     __m256 a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
     __m256 c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);
     r[0] = _mm256_shuffle_ps(a, c, 0x44);
@@ -388,8 +429,8 @@ SIMD_FN void simd__transpose4(vf r[4]) { // in each 128-bit half
     r[3] = _mm256_shuffle_ps(b, d, 0xEE);
 }
 SIMD_FN void vf_transpose(vf r[VL]) {
-    simd__transpose4(r);
-    simd__transpose4(r + 4);
+    vf_transpose4(r);
+    vf_transpose4(r + 4);
     for (int i = 0; i < 4; i++) {
         __m256 a = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20), b = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
         r[i] = a;
@@ -397,12 +438,34 @@ SIMD_FN void vf_transpose(vf r[VL]) {
     }
 }
 #else
-SIMD_FN void vf_transpose(vf r[VL]) {
+SIMD_FN void vf_transpose4(vf r[4]) {
     vf a = r[0], b = r[1], c = r[2], d = r[3];
     r[0] = (vf){a[0], b[0], c[0], d[0]};
     r[1] = (vf){a[1], b[1], c[1], d[1]};
     r[2] = (vf){a[2], b[2], c[2], d[2]};
     r[3] = (vf){a[3], b[3], c[3], d[3]};
+}
+SIMD_FN void vf_transpose(vf r[VL]) { vf_transpose4(r); }
+#endif
+
+// The sum of 16 floats in a[0..16/VL-1] by the tree of reductions: (l, l+8), (l, l+4), (l, l+2), (l, l+1).
+#if VL >= 8
+SIMD_FN float simd__sum8(__m256 a) {
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+#endif
+#if VL == 16
+SIMD_FN float vf_sum16(const vf a[1]) {
+    return simd__sum8(_mm256_add_ps(_mm512_castps512_ps256(a[0]), _mm512_extractf32x8_ps(a[0], 1)));
+}
+#elif VL == 8
+SIMD_FN float vf_sum16(const vf a[2]) { return simd__sum8(a[0] + a[1]); }
+#else
+SIMD_FN float vf_sum16(const vf a[4]) {
+    vf s = (a[0] + a[2]) + (a[1] + a[3]);
+    return (s[0] + s[2]) + (s[1] + s[3]);
 }
 #endif
 

@@ -1,0 +1,260 @@
+/* Every fast kernel on every instruction set of the machine against its op's reference kernel, byte for byte: random shapes, strides and values, NaN,
+ * infinities, zeros of both signs and subnormals among them, guard bytes around what is written. A row of kernels.def without a maker of calls fails. */
+#include "support/check.h"
+
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/isa.h"
+#include "base/alloc.h"
+#include "base/fpmode.h"
+#include "base/pool.h"
+#include "ops/op.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUARD 64
+#define MOST 64 /* blocks of memory of one call */
+
+typedef struct maker {
+    uint64_t random;
+    int wild; /* of 100 values, how many are odd ones */
+    soma__call call;
+    soma__operand in[3];
+    int64_t attr[2];
+    void *memory[MOST];
+    int n_memory;
+} maker;
+
+static int64_t below(maker *m, int64_t n) { return (int64_t)(check_random(&m->random) * (double)n); }
+
+static int64_t some_size(maker *m) {
+    static const int64_t sizes[] = {0, 1, 1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16, 17, 20, 31, 32, 33, 40, 63, 64, 65, 100, 129};
+    int64_t i = below(m, 40);
+    return i < (int64_t)(sizeof sizes / sizeof *sizes) ? sizes[i] : 1 + below(m, 24);
+}
+
+static void *memory(maker *m, size_t bytes) {
+    assert_true(m->n_memory < MOST);
+    return m->memory[m->n_memory++] = calloc(bytes + 1, 1);
+}
+
+static double odd_value(maker *m) {
+    static const double odd[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 1e-40, -1e-40, 3.4e38, -3.4e38, 1.0, 88.0, -104.0};
+    return odd[below(m, sizeof odd / sizeof *odd)];
+}
+
+static void fill(maker *m, void *data, int dtype, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        double v = below(m, 100) < m->wild ? odd_value(m) : (check_random(&m->random) - 0.5) * (below(m, 2) ? 4 : 100);
+        int64_t k = below(m, 8) ? below(m, 600) - 300 : (int64_t)((uint64_t)below(m, 1 << 30) << 34);
+        switch (dtype) {
+        case SOMA_F32: ((float *)data)[i] = (float)v; break;
+        case SOMA_F64: ((double *)data)[i] = below(m, 4) ? v : v * 1e30; break;
+        case SOMA_I64: ((int64_t *)data)[i] = k; break;
+        case SOMA_I32: ((int32_t *)data)[i] = (int32_t)k; break;
+        case SOMA_U8: ((uint8_t *)data)[i] = (uint8_t)k; break;
+        default: ((uint8_t *)data)[i] = k & 1;
+        }
+    }
+}
+
+/* An operand of a shape: dense, or seen through a permutation, slices with steps and repeated dimensions. */
+static soma__operand operand(maker *m, int dtype, int ndim, const int64_t *shape, bool strided) {
+    soma__operand o = {.numel = 1, .ndim = ndim, .dtype = dtype};
+    int order[SOMA_MAX_DIMS];
+    int64_t offset = 0, elements = 1;
+    for (int d = 0; d < ndim; d++) o.shape[d] = shape[d], o.numel *= shape[d], order[d] = d;
+    for (int d = ndim - 1; strided && d > 0; d--) {
+        int other = (int)below(m, d + 1), t = order[d];
+        order[d] = order[other], order[other] = t;
+    }
+    bool steps = strided && below(m, 3) == 0, repeats = strided && below(m, 4) == 0;
+    for (int i = ndim; i-- > 0;) {
+        int d = order[i];
+        int64_t step = steps ? 1 + below(m, 3) : 1, before = steps ? below(m, 4) : 0;
+        if (repeats && below(m, 2)) continue;
+        o.strides[d] = elements * step;
+        offset += elements * before;
+        elements *= shape[d] * step + before;
+    }
+    size_t size = soma_dtype_size((soma_dtype)dtype);
+    int64_t skip = below(m, 3);
+    char *data = memory(m, (size_t)(elements + offset + skip) * size);
+    fill(m, data, dtype, elements + offset + skip);
+    o.data = data + (size_t)(o.numel ? offset + skip : 0) * size;
+    return o;
+}
+
+static void input(maker *m, int dtype, int ndim, const int64_t *shape, bool strided) { m->in[m->call.n_in++] = operand(m, dtype, ndim, shape, strided); }
+
+/* The result: its memory is the walk's. */
+static void result(maker *m, int dtype, int ndim, const int64_t *shape) {
+    soma__operand *o = &m->call.out;
+    *o = (soma__operand){.numel = 1, .ndim = ndim, .dtype = dtype};
+    for (int d = ndim; d-- > 0;) o->shape[d] = shape[d], o->strides[d] = o->numel, o->numel *= shape[d];
+}
+
+static void some_shape(maker *m, int *ndim, int64_t *shape, int most) {
+    *ndim = (int)below(m, most + 1);
+    int64_t numel = 1;
+    for (int d = 0; d < *ndim; d++) {
+        shape[d] = some_size(m);
+        while (numel * shape[d] > 20000) shape[d] = (shape[d] + 1) / 2;
+        numel *= shape[d] ? shape[d] : 1;
+    }
+}
+
+static void make_matmul(maker *m, int dtype) {
+    int64_t shape[SOMA_MAX_DIMS], rows = some_size(m), columns = some_size(m), k = below(m, 20) ? some_size(m) : 4000 + below(m, 5000);
+    int batch = (int)below(m, 3);
+    for (int d = 0; d < batch; d++) shape[d] = 1 + below(m, 3);
+    shape[batch] = rows, shape[batch + 1] = k;
+    input(m, dtype, batch + 2, shape, true);
+    shape[batch] = k, shape[batch + 1] = columns;
+    input(m, dtype, batch + 2, shape, true);
+    shape[batch] = rows;
+    result(m, dtype, batch + 2, shape);
+}
+
+/* The shape without the reduced dimensions; sometimes they stay as sizes of 1. */
+static void reduced(maker *m, int dtype, int ndim, const int64_t *shape, int64_t mask) {
+    int64_t left[SOMA_MAX_DIMS], keep = below(m, 2);
+    int n = 0;
+    for (int d = 0; d < ndim; d++)
+        if (!(mask >> d & 1) || keep) left[n++] = mask >> d & 1 ? 1 : shape[d];
+    m->attr[0] = mask, m->attr[1] = keep;
+    result(m, dtype, n, left);
+}
+
+static void make_sum(maker *m, int dtype) {
+    int64_t shape[SOMA_MAX_DIMS];
+    int ndim;
+    some_shape(m, &ndim, shape, 4);
+    if (ndim && below(m, 8) == 0) shape[below(m, ndim)] *= 100;
+    if (ndim == 1 && below(m, 2)) shape[0] = 4096 * below(m, 12) + below(m, 4096) * below(m, 2);
+    int64_t numel = 1;
+    for (int d = 0; d < ndim; d++) numel *= shape[d];
+    if (numel > 300000) shape[0] = 1, shape[ndim - 1] = some_size(m);
+    input(m, dtype, ndim, shape, true);
+    reduced(m, dtype, ndim, shape, below(m, (int64_t)1 << ndim));
+}
+
+static const struct {
+    int op;
+    void (*make)(maker *m, int dtype);
+} makers[] = {
+    {SOMA_OP_matmul, make_matmul},
+    {SOMA_OP_sum, make_sum},
+};
+
+static const struct {
+    int op, dtype;
+    const char *name;
+} rows[] = {
+#define KERNEL(op, dtype, fn) {SOMA_OP_##op, SOMA_##dtype, #op " " #dtype},
+#include "backend/cpu/kernels.def"
+#undef KERNEL
+};
+
+/* What a kernel did: its status, its sentence, and its result between guards. */
+typedef struct outcome {
+    int status;
+    char sentence[256];
+    char *bytes;
+} outcome;
+
+static outcome run(maker *m, const soma__env *env, int (*kernel)(const soma__call *), size_t bytes) {
+    outcome o = {.bytes = memory(m, bytes + 2 * GUARD)};
+    size_t scratch = soma__ops[m->call.op]->scratch ? soma__ops[m->call.op]->scratch(&m->call, soma__pool_threads(env->pool)) : 0;
+    char *s = memory(m, scratch + 2 * GUARD);
+    memset(o.bytes, 0xA5, bytes + 2 * GUARD);
+    memset(s, 0xA5, scratch + 2 * GUARD);
+    m->call.out.data = o.bytes + GUARD;
+    m->call.scratch = s + GUARD;
+    o.status = kernel(&m->call);
+    strncpy(o.sentence, soma_error_message(env->ctx), sizeof o.sentence - 1);
+    soma_error_take(env->ctx);
+    for (size_t i = 0; i < GUARD; i++) {
+        assert_int_equal((unsigned char)o.bytes[i], 0xA5);
+        assert_int_equal((unsigned char)o.bytes[GUARD + bytes + i], 0xA5);
+        assert_int_equal((unsigned char)s[GUARD + scratch + i], 0xA5);
+    }
+    return o;
+}
+
+static bool both_nan(int dtype, const char *a, const char *b) {
+    if (dtype == SOMA_F32) return isnan(*(const float *)(const void *)a) && isnan(*(const float *)(const void *)b);
+    return dtype == SOMA_F64 && isnan(*(const double *)(const void *)a) && isnan(*(const double *)(const void *)b);
+}
+
+/* The index of the first element that differs, or -1. NaNs are equal. */
+static int64_t differs(const soma__operand *out, const char *a, const char *b) {
+    size_t size = soma_dtype_size((soma_dtype)out->dtype);
+    if (memcmp(a, b, (size_t)out->numel * size) == 0) return -1;
+    for (int64_t i = 0; i < out->numel; i++, a += size, b += size)
+        if (memcmp(a, b, size) != 0 && !both_nan(out->dtype, a, b)) return i;
+    return -1;
+}
+
+static void describe(const soma__operand *o, char *text, size_t size) {
+    int n = snprintf(text, size, "%s [", soma_dtype_name((soma_dtype)o->dtype));
+    for (int d = 0; d < o->ndim; d++)
+        n += snprintf(text + n, size - (size_t)n, "%s%lld by %lld", d ? ", " : "", (long long)o->shape[d], (long long)o->strides[d]);
+    snprintf(text + n, size - (size_t)n, "]");
+}
+
+static void compare(maker *m, const char *name, soma__env *env) {
+    const soma__operand *out = &m->call.out;
+    size_t bytes = (size_t)out->numel * soma_dtype_size((soma_dtype)out->dtype);
+    outcome want = run(m, env, soma__ops[m->call.op]->run, bytes);
+    for (int isa = 0; isa < SOMA_ISA_COUNT; isa++) {
+        const char *kernel_name;
+        if (soma__isa_cap(isa) != isa) continue;
+        env->isa = isa;
+        soma__kernel kernel = soma__cpu_kernel(isa, &m->call, &kernel_name);
+        assert_non_null(kernel);
+        outcome have = run(m, env, kernel, bytes);
+        int64_t at = differs(out, want.bytes + GUARD, have.bytes + GUARD);
+        if (have.status == want.status && strcmp(have.sentence, want.sentence) == 0 && (want.status != SOMA_OK || at < 0)) continue;
+        char text[3][256];
+        for (int k = 0; k < 3; k++) describe(&m->in[k < m->call.n_in ? k : 0], text[k], sizeof text[k]);
+        size_t size = soma_dtype_size((soma_dtype)out->dtype);
+        uint64_t a = 0, b = 0;
+        if (at >= 0) memcpy(&a, want.bytes + GUARD + (size_t)at * size, size), memcpy(&b, have.bytes + GUARD + (size_t)at * size, size);
+        fail_msg("%s on %s: status %d (%s), not %d (%s); element %lld of %lld is %llx, not %llx; %d inputs: %s, %s, %s; attr %lld", name, soma__isa_name(isa),
+                 have.status, have.sentence, want.status, want.sentence, (long long)at, (long long)out->numel, (unsigned long long)b, (unsigned long long)a,
+                 m->call.n_in, text[0], text[1], text[2], (long long)m->attr[0]);
+    }
+}
+
+static void kernels_have_the_bits_of_their_references(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma__env env = {.ctx = ctx, .seed = 0x123456789abcdef1u};
+    assert_int_equal(soma__pool_create(&soma__default_allocator, 3, &env.pool), SOMA_OK);
+    for (int isa = 0; isa < SOMA_ISA_COUNT; isa++)
+        if (soma__isa_cap(isa) == isa) print_message("%s\n", soma__isa_name(isa));
+    soma__fpmode mode = soma__fpmode_enter();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t k = 0;
+        while (k < sizeof makers / sizeof *makers && makers[k].op != rows[i].op) k++;
+        if (k == sizeof makers / sizeof *makers) fail_msg("%s: no maker of calls in tests/backend/test_kernels.c", rows[i].name);
+        for (int t = 0; t < 300; t++) {
+            maker m = {.random = (uint64_t)(i * 1000003 + (uint64_t)t), .wild = t % 3 == 0 ? 0 : t % 3 == 1 ? 2 : 50};
+            m.call = (soma__call){.op = rows[i].op, .in = m.in, .attr = m.attr, .n_attr = 2, .out_dense = 1, .env = &env};
+            makers[k].make(&m, rows[i].dtype);
+            compare(&m, rows[i].name, &env);
+            while (m.n_memory) free(m.memory[--m.n_memory]);
+        }
+    }
+    soma__fpmode_leave(mode);
+    soma__pool_destroy(env.pool);
+    soma_context_free(ctx);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(kernels_have_the_bits_of_their_references)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
