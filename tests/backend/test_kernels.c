@@ -107,7 +107,7 @@ static void some_shape(maker *m, int *ndim, int64_t *shape, int most) {
 }
 
 static void make_matmul(maker *m, int dtype) {
-    int64_t shape[SOMA_MAX_DIMS], rows = some_size(m), columns = some_size(m), k = below(m, 20) ? some_size(m) : 4000 + below(m, 5000);
+    int64_t shape[SOMA_MAX_DIMS] = {0}, rows = some_size(m), columns = some_size(m), k = below(m, 20) ? some_size(m) : 4000 + below(m, 5000);
     int batch = (int)below(m, 3);
     for (int d = 0; d < batch; d++) shape[d] = 1 + below(m, 3);
     shape[batch] = rows, shape[batch + 1] = k;
@@ -129,7 +129,7 @@ static void reduced(maker *m, int dtype, int ndim, const int64_t *shape, int64_t
 }
 
 static void make_sum(maker *m, int dtype) {
-    int64_t shape[SOMA_MAX_DIMS];
+    int64_t shape[SOMA_MAX_DIMS] = {0};
     int ndim;
     some_shape(m, &ndim, shape, 4);
     if (ndim && below(m, 8) == 0) shape[below(m, ndim)] *= 100;
@@ -141,12 +141,27 @@ static void make_sum(maker *m, int dtype) {
     reduced(m, dtype, ndim, shape, below(m, (int64_t)1 << ndim));
 }
 
+static void make_softmax(maker *m, int dtype) {
+    int64_t shape[SOMA_MAX_DIMS] = {0};
+    int ndim;
+    some_shape(m, &ndim, shape, 3);
+    m->attr[0] = ndim ? below(m, ndim) : 0;
+    if (ndim && below(m, 20) == 0) {
+        for (int d = 0; d < ndim; d++) shape[d] = 1 + below(m, 2);
+        shape[m->attr[0]] = 4090 + below(m, 9000);
+    }
+    input(m, dtype, ndim, shape, false);
+    result(m, dtype, ndim, shape);
+}
+
 static const struct {
     int op;
     void (*make)(maker *m, int dtype);
 } makers[] = {
     {SOMA_OP_matmul, make_matmul},
     {SOMA_OP_sum, make_sum},
+    {SOMA_OP_softmax, make_softmax},
+    {SOMA_OP_log_softmax, make_softmax},
 };
 
 static const struct {

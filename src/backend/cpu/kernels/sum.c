@@ -131,7 +131,7 @@ int SOMA_KERNEL(sum)(const soma__call *c) {
         s.blocks = (size + s.width - 1) / s.width;
         units = kept / size * s.blocks;
     } else units = (kept + s.width - 1) / s.width;
-    soma__pool_run(c->env->pool, columns ? columns_piece : rows_piece, &s, units * s.pieces, (double)kept * (double)n / VL + 20.0 * (double)kept / VL);
+    soma__pool_run(c->env->pool, columns ? columns_piece : rows_piece, &s, units * s.pieces, ((double)n / 2 + 10) * (double)kept / VL);
     if (s.pieces > 1) {
         add_pieces(s.out, s.pieces, kept);
         memcpy(c->out.data, s.out, (size_t)kept * sizeof(float));
