@@ -154,6 +154,21 @@ static void make_softmax(maker *m, int dtype) {
     result(m, dtype, ndim, shape);
 }
 
+/* The position is {stream, counter}; the counter passes 2^32 and 2^64 sometimes. */
+static void make_draw(maker *m, int dtype) {
+    static const uint64_t counters[] = {0, 5, 0xfffffff0u, 0xfffffffffffffff9u};
+    int64_t n = below(m, 4) ? some_size(m) : below(m, 20000), two = 2;
+    input(m, SOMA_I64, 1, &two, false);
+    uint64_t *at = m->in[0].data;
+    at[0] = 1 + (uint64_t)below(m, 3) * 0x700000001u, at[1] = counters[below(m, 4)];
+    if (m->call.op == SOMA_OP_bernoulli) {
+        input(m, dtype, 1, &n, false);
+        for (int64_t i = 0; dtype == SOMA_F32 && i < n; i++)
+            if (below(m, 4)) ((float *)m->in[1].data)[i] = (float)check_random(&m->random);
+    }
+    result(m, dtype, 1, &n);
+}
+
 static const struct {
     int op;
     void (*make)(maker *m, int dtype);
@@ -162,6 +177,9 @@ static const struct {
     {SOMA_OP_sum, make_sum},
     {SOMA_OP_softmax, make_softmax},
     {SOMA_OP_log_softmax, make_softmax},
+    {SOMA_OP_rand, make_draw},
+    {SOMA_OP_randn, make_draw},
+    {SOMA_OP_bernoulli, make_draw},
 };
 
 static const struct {

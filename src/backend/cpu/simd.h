@@ -155,6 +155,13 @@ SIMD_FN vi vi_mul_wide(vi a, uint32_t m, vi *hi) {
     *hi = (vi)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
     return (vi)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
 }
+#elif defined(SOMA_ISA_NEON)
+SIMD_FN vi vi_mul_wide(vi a, uint32_t m, vi *hi) {
+    uint32x2_t b = vdup_n_u32(m);
+    uint32x4_t first = (uint32x4_t)vmull_u32(vget_low_u32((uint32x4_t)a), b), last = (uint32x4_t)vmull_u32(vget_high_u32((uint32x4_t)a), b);
+    *hi = (vi)vuzp2q_u32(first, last);
+    return (vi)vuzp1q_u32(first, last);
+}
 #else
 SIMD_FN vi vi_mul_wide(vi a, uint32_t m, vi *hi) {
     vi lo = {0}, high = {0};
