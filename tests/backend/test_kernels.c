@@ -22,7 +22,7 @@ typedef struct maker {
     int wild; /* of 100 values, how many are odd ones */
     soma__call call;
     soma__operand in[3];
-    int64_t attr[2];
+    int64_t attr[SOMA_MAX_DIMS];
     void *memory[MOST];
     int n_memory;
 } maker;
@@ -169,6 +169,65 @@ static void make_draw(maker *m, int dtype) {
     result(m, dtype, 1, &n);
 }
 
+static void make_full(maker *m, int dtype) {
+    int64_t shape[SOMA_MAX_DIMS] = {0};
+    int ndim;
+    some_shape(m, &ndim, shape, 3);
+    input(m, dtype, 0, shape, false);
+    result(m, dtype, ndim, shape);
+}
+
+/* Views of a view. */
+static void make_view(maker *m, int dtype) {
+    int64_t shape[SOMA_MAX_DIMS] = {0}, *attr = m->attr;
+    int ndim;
+    some_shape(m, &ndim, shape, 4);
+    if (m->call.op == SOMA_OP_slice && !ndim) ndim = 1, shape[0] = some_size(m);
+    if (m->call.op == SOMA_OP_expand && ndim) shape[below(m, ndim)] = 1;
+    input(m, dtype, ndim, shape, below(m, 8) != 0);
+    if (m->call.op == SOMA_OP_permute) {
+        m->call.n_attr = ndim;
+        for (int d = 0; d < ndim; d++) attr[d] = d;
+        for (int d = ndim - 1; d > 0; d--) {
+            int64_t other = below(m, d + 1), t = attr[d];
+            attr[d] = attr[other], attr[other] = t;
+        }
+        for (int d = 0; d < ndim; d++) shape[d] = m->in[0].shape[attr[d]];
+    } else if (m->call.op == SOMA_OP_slice) {
+        attr[0] = below(m, ndim), attr[2] = 1 + below(m, 3);
+        attr[1] = below(m, shape[attr[0]] + 1);
+        shape[attr[0]] = (shape[attr[0]] - attr[1] + attr[2] - 1) / attr[2];
+    } else if (m->call.op == SOMA_OP_expand) {
+        int64_t lead = below(m, 3);
+        memmove(shape + lead, shape, (size_t)ndim * sizeof *shape);
+        for (int64_t d = 0; d < lead + ndim; d++)
+            if (d < lead || (shape[d] == 1 && below(m, 2))) shape[d] = 1 + below(m, 9);
+        ndim += (int)lead;
+    } else if (m->call.op == SOMA_OP_reshape && below(m, 2)) {
+        shape[0] = m->in[0].numel;
+        ndim = 1;
+    }
+    result(m, dtype, ndim, shape);
+}
+
+static void make_to(maker *m, int dtype) {
+    static const int dtypes[] = {SOMA_F32, SOMA_F64, SOMA_I64, SOMA_I32, SOMA_U8, SOMA_BOOL};
+    int64_t shape[SOMA_MAX_DIMS] = {0};
+    int ndim;
+    some_shape(m, &ndim, shape, 3);
+    input(m, dtypes[below(m, 6)], ndim, shape, below(m, 3) == 0);
+    result(m, dtype, ndim, shape);
+}
+
+static void make_guard(maker *m, int dtype) {
+    int64_t shape[SOMA_MAX_DIMS] = {0};
+    int ndim;
+    some_shape(m, &ndim, shape, 2);
+    input(m, below(m, 3) ? SOMA_F32 : SOMA_F64, ndim, shape, false);
+    if (m->in[0].numel && below(m, 3) == 0 && m->in[0].dtype == SOMA_F32) ((float *)m->in[0].data)[below(m, m->in[0].numel)] = NAN;
+    result(m, dtype, 0, shape);
+}
+
 static const struct {
     int op;
     void (*make)(maker *m, int dtype);
@@ -180,6 +239,14 @@ static const struct {
     {SOMA_OP_rand, make_draw},
     {SOMA_OP_randn, make_draw},
     {SOMA_OP_bernoulli, make_draw},
+    {SOMA_OP_full, make_full},
+    {SOMA_OP_detach, make_view},
+    {SOMA_OP_reshape, make_view},
+    {SOMA_OP_permute, make_view},
+    {SOMA_OP_slice, make_view},
+    {SOMA_OP_expand, make_view},
+    {SOMA_OP_to, make_to},
+    {SOMA_OP_guard, make_guard},
 };
 
 static const struct {
@@ -276,7 +343,7 @@ static void kernels_have_the_bits_of_their_references(void **state) {
         if (k == sizeof makers / sizeof *makers) fail_msg("%s: no maker of calls in tests/backend/test_kernels.c", rows[i].name);
         for (int t = 0; t < 300; t++) {
             maker m = {.random = (uint64_t)(i * 1000003 + (uint64_t)t), .wild = t % 3 == 0 ? 0 : t % 3 == 1 ? 2 : 50};
-            m.call = (soma__call){.op = rows[i].op, .in = m.in, .attr = m.attr, .n_attr = 2, .out_dense = 1, .env = &env};
+            m.call = (soma__call){.op = rows[i].op, .in = m.in, .attr = m.attr, .n_attr = SOMA_MAX_DIMS, .out_dense = 1, .env = &env};
             makers[k].make(&m, rows[i].dtype);
             compare(&m, rows[i].name, &env);
             while (m.n_memory) free(m.memory[--m.n_memory]);
