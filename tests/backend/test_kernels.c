@@ -228,6 +228,20 @@ static void make_guard(maker *m, int dtype) {
     result(m, dtype, 0, shape);
 }
 
+/* amax and amin over any dimensions, argmax and argmin over one; none of the reduced is empty. */
+static void make_extreme(maker *m, int dtype) {
+    static const int dtypes[] = {SOMA_F32, SOMA_F32, SOMA_F32, SOMA_F64, SOMA_I64};
+    int64_t shape[SOMA_MAX_DIMS] = {0};
+    int ndim, from = dtype == SOMA_I64 ? dtypes[below(m, 5)] : dtype;
+    some_shape(m, &ndim, shape, 4);
+    if (!ndim) ndim = 1, shape[0] = 1 + some_size(m);
+    int64_t mask = dtype == SOMA_I64 || below(m, 2) ? (int64_t)1 << below(m, ndim) : below(m, (int64_t)1 << ndim);
+    for (int d = 0; d < ndim; d++)
+        if (mask >> d & 1 && !shape[d]) shape[d] = 1;
+    input(m, from, ndim, shape, true);
+    reduced(m, dtype, ndim, shape, mask);
+}
+
 static const struct {
     int op;
     void (*make)(maker *m, int dtype);
@@ -246,6 +260,10 @@ static const struct {
     {SOMA_OP_slice, make_view},
     {SOMA_OP_expand, make_view},
     {SOMA_OP_to, make_to},
+    {SOMA_OP_amax, make_extreme},
+    {SOMA_OP_amin, make_extreme},
+    {SOMA_OP_argmax, make_extreme},
+    {SOMA_OP_argmin, make_extreme},
     {SOMA_OP_guard, make_guard},
 };
 

@@ -303,6 +303,10 @@ SIMD_FN vf vf_greater(vf a, vf b) { return vf_select(vf_gt(a, b), a, b); }
 #if defined(SOMA_ISA_NEON)
 SIMD_FN vf vf_min(vf a, vf b) { return (vf)vminq_f32((float32x4_t)a, (float32x4_t)b); }
 SIMD_FN vf vf_max(vf a, vf b) { return (vf)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
+#elif defined(SOMA_ISA_AVX512)
+// range knows the zeros' signs and drops NaNs, which the sum brings back.
+SIMD_FN vf vf_min(vf a, vf b) { return _mm512_mask_add_ps(_mm512_range_ps(a, b, 4), _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q), a, b); }
+SIMD_FN vf vf_max(vf a, vf b) { return _mm512_mask_add_ps(_mm512_range_ps(a, b, 5), _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q), a, b); }
 #else
 SIMD_FN vf vf_min(vf a, vf b) { return vf_or(vf_lesser(a, b), vf_lesser(b, a)); }
 SIMD_FN vf vf_max(vf a, vf b) {

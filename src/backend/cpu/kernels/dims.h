@@ -21,11 +21,11 @@ static inline void dims_add(dims *d, int64_t size, int64_t stride) {
 /* The offset of element `index` (C order) of the first n dimensions. */
 static inline int64_t dims_at(const dims *d, int n, int64_t index) {
     int64_t at = 0;
-    for (int i = n; i-- > 0;) {
-        at += (i ? index % d->size[i] : index) * d->stride[i];
+    for (int i = n; i-- > 1;) {
+        at += index % d->size[i] * d->stride[i];
         index /= d->size[i];
     }
-    return at;
+    return n ? at + index * d->stride[0] : 0;
 }
 
 /* The dimensions that a reduction keeps and those it takes. */
