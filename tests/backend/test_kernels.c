@@ -41,7 +41,7 @@ static void *memory(maker *m, size_t bytes) {
 }
 
 static double odd_value(maker *m) {
-    static const double odd[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 1e-40, -1e-40, 3.4e38, -3.4e38, 1.0, 88.0, -104.0};
+    static const double odd[] = {(double)NAN, (double)INFINITY, -(double)INFINITY, 0.0, -0.0, 1e-40, -1e-40, 3.4e38, -3.4e38, 1.0, 88.0, -104.0};
     return odd[below(m, sizeof odd / sizeof *odd)];
 }
 
@@ -79,6 +79,8 @@ static soma__operand operand(maker *m, int dtype, int ndim, const int64_t *shape
         offset += elements * before;
         elements *= shape[d] * step + before;
     }
+    for (int d = 0; d < ndim; d++)
+        if (shape[d] == 1 && below(m, 4) == 0) o.strides[d] = below(m, 50); /* never walked */
     size_t size = soma_dtype_size((soma_dtype)dtype);
     int64_t skip = below(m, 3);
     char *data = memory(m, (size_t)(elements + offset + skip) * size);
@@ -137,8 +139,9 @@ static void make_sum(maker *m, int dtype) {
     int64_t numel = 1;
     for (int d = 0; d < ndim; d++) numel *= shape[d];
     if (numel > 300000) shape[0] = 1, shape[ndim - 1] = some_size(m);
-    input(m, dtype, ndim, shape, true);
-    reduced(m, dtype, ndim, shape, below(m, (int64_t)1 << ndim));
+    bool plain = ndim && below(m, 3) == 0; /* what networks do: one end of a dense operand */
+    input(m, dtype, ndim, shape, !plain);
+    reduced(m, dtype, ndim, shape, plain ? (int64_t)1 << (below(m, 2) ? 0 : ndim - 1) : below(m, (int64_t)1 << ndim));
 }
 
 static void make_softmax(maker *m, int dtype) {
@@ -242,6 +245,27 @@ static void make_extreme(maker *m, int dtype) {
     reduced(m, dtype, ndim, shape, mask);
 }
 
+/* An index into dimension attr[0] of input 0; at times one entry is wrong. */
+static void make_pick(maker *m, int dtype) {
+    int64_t shape[SOMA_MAX_DIMS] = {0}, n;
+    int ndim;
+    some_shape(m, &ndim, shape, 3);
+    if (!ndim) ndim = 1, shape[0] = some_size(m);
+    int64_t dim = m->attr[0] = below(m, ndim);
+    input(m, dtype, ndim, shape, false);
+    n = shape[dim];
+    shape[dim] = n ? some_size(m) : 0;
+    bool gather = m->call.op == SOMA_OP_gather;
+    for (int d = 0; gather && d < ndim; d++)
+        if (d != dim && shape[d] && below(m, 2)) shape[d] = 1 + below(m, shape[d]);
+    if (gather) input(m, SOMA_I64, ndim, shape, false);
+    else input(m, SOMA_I64, 1, shape + dim, false);
+    int64_t *index = m->in[1].data, entries = m->in[1].numel;
+    for (int64_t i = 0; i < entries; i++) index[i] = below(m, n);
+    if (entries && below(m, 6) == 0) index[below(m, entries)] = below(m, 2) ? n : -1, index[below(m, entries)] = n + 7;
+    result(m, dtype, ndim, shape);
+}
+
 static const struct {
     int op;
     void (*make)(maker *m, int dtype);
@@ -264,6 +288,8 @@ static const struct {
     {SOMA_OP_amin, make_extreme},
     {SOMA_OP_argmax, make_extreme},
     {SOMA_OP_argmin, make_extreme},
+    {SOMA_OP_gather, make_pick},
+    {SOMA_OP_index_select, make_pick},
     {SOMA_OP_guard, make_guard},
 };
 
@@ -292,7 +318,7 @@ static outcome run(maker *m, const soma__env *env, int (*kernel)(const soma__cal
     m->call.out.data = o.bytes + GUARD;
     m->call.scratch = s + GUARD;
     o.status = kernel(&m->call);
-    strncpy(o.sentence, soma_error_message(env->ctx), sizeof o.sentence - 1);
+    if (o.status != SOMA_OK) strncpy(o.sentence, soma_error_message(env->ctx), sizeof o.sentence - 1);
     soma_error_take(env->ctx);
     for (size_t i = 0; i < GUARD; i++) {
         assert_int_equal((unsigned char)o.bytes[i], 0xA5);

@@ -104,11 +104,17 @@ int SOMA_KERNEL(copy)(const soma__call *call) {
     return SOMA_OK;
 }
 
-int SOMA_KERNEL(full)(const soma__call *call) {
+static void full_piece(void *arg, int64_t at, int slot) {
+    (void)slot;
+    const soma__call *call = arg;
+    int64_t i = at * JOB, end = i + JOB < call->out.numel ? i + JOB : call->out.numel;
     float *out = call->out.data;
-    int64_t n = call->out.numel, i = 0;
     vf v = vf_set1(*(const float *)call->in[0].data);
-    for (; i + VL <= n; i += VL) vf_store(out + i, v);
-    vf_storen(out + i, v, n - i);
+    for (; i + VL <= end; i += VL) vf_store(out + i, v);
+    vf_storen(out + i, v, end - i);
+}
+
+int SOMA_KERNEL(full)(const soma__call *call) {
+    soma__pool_run(call->env->pool, full_piece, (void *)(uintptr_t)call, (call->out.numel + JOB - 1) / JOB, (double)call->out.numel / 16);
     return SOMA_OK;
 }

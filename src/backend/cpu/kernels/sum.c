@@ -80,16 +80,18 @@ SIMD_FN void add_rows(int count, const float *x, int64_t step, int64_t width, fl
     }
 }
 
+/* Lanes without an element would be +0, which changes no sum that began as +0. */
 static void sum_columns(const float *x, int64_t stride, int64_t n, int64_t width, float *out) {
     float lane[16][COLUMNS];
+    int lanes = n < 16 ? (int)n : 16;
     for (int64_t k = 0; k < n; k += 64)
-        for (int64_t l = 0; l < 16 && (l < n - k || k == 0); l++) {
-            int count = n - k - l >= 49 ? 4 : n - k - l > 0 ? (int)((n - k - l + 15) / 16) : 0;
-            if (count == 4) add_rows(4, x + (k + l) * stride, 16 * stride, width, lane[l], k == 0);
-            else add_rows(count, x + (k + l) * stride, 16 * stride, width, lane[l], k == 0);
+        for (int64_t l = 0; l < lanes && l < n - k; l++) {
+            int64_t count = (n - k - l + 15) / 16;
+            if (count >= 4) add_rows(4, x + (k + l) * stride, 16 * stride, width, lane[l], k == 0);
+            else add_rows((int)count, x + (k + l) * stride, 16 * stride, width, lane[l], k == 0);
         }
     for (int half = 8; half; half /= 2)
-        for (int l = 0; l < half; l++)
+        for (int l = 0; l < half && l + half < lanes; l++)
             for (int64_t j = 0; j < width; j += VL) vf_store(lane[l] + j, vf_add(vf_load(lane[l] + j), vf_load(lane[l + half] + j)));
     memcpy(out, lane[0], (size_t)width * sizeof *out);
 }
