@@ -312,6 +312,8 @@ typedef struct outcome {
 static outcome run(maker *m, const soma__env *env, int (*kernel)(const soma__call *), size_t bytes) {
     outcome o = {.bytes = memory(m, bytes + 2 * GUARD)};
     size_t scratch = soma__ops[m->call.op]->scratch ? soma__ops[m->call.op]->scratch(&m->call, soma__pool_threads(env->pool)) : 0;
+    size_t fast = (size_t)soma__cpu_scratch(&m->call, soma__pool_threads(env->pool));
+    if (fast > scratch) scratch = fast;
     char *s = memory(m, scratch + 2 * GUARD);
     memset(o.bytes, 0xA5, bytes + 2 * GUARD);
     memset(s, 0xA5, scratch + 2 * GUARD);
