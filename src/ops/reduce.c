@@ -76,13 +76,6 @@ static split split_of(const soma__operand *x, int64_t mask) {
     return s;
 }
 
-/* A fast kernel keeps the sums of pieces apart until all are there. */
-static size_t sum_scratch(const soma__call *c, int threads) {
-    (void)threads;
-    int64_t n = split_of(&c->in[0], c->attr[0]).go.numel;
-    return c->out.dtype == SOMA_F32 && n > PIECE ? (size_t)(c->out.numel * ((n + PIECE - 1) / PIECE)) * sizeof(float) : 0;
-}
-
 #define ADD_ALL(T)                                                                                                                                    \
     for (; w.row < w.rows; soma__walk_next(&w, ops, 1)) {                                                                                             \
         const T *x = (const T *)data + at + w.at[0];                                                                                                  \
@@ -166,7 +159,7 @@ soma_tensor *soma_sum(soma_tensor *x, const soma_reduce_opts *options) {
 static void sum_grad(const soma__vjp *v) {
     if (v->wants[0]) v->gx[0] = soma_expand(unreduced(v->gy, v->in[0], v->attr[0]), v->in[0]->shape, v->in[0]->ndim);
 }
-const soma__op_def soma__op_sum = {.name = "sum", .cls = SOMA__CLASS_STRIDED, .run = sum_run, .grad = sum_grad, .scratch = sum_scratch};
+const soma__op_def soma__op_sum = {.name = "sum", .cls = SOMA__CLASS_STRIDED, .run = sum_run, .grad = sum_grad};
 
 /* Is b to be taken instead of a, as the larger (or smaller) one? NaN wins and stays; of +-0 the maximum is +0. */
 static bool better(const soma__operand *x, int64_t a, int64_t b, bool largest) {

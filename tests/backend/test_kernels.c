@@ -1,5 +1,6 @@
 /* Every fast kernel on every instruction set of the machine against its op's reference kernel, byte for byte: random shapes, strides and values, NaN,
- * infinities, zeros of both signs and subnormals among them, guard bytes around what is written. A row of kernels.def without a maker of calls fails. */
+ * infinities, zeros of both signs and subnormals among them, guard bytes around what is written. A row of kernels.def without a maker of calls fails.
+ * labels: threads */
 #include "support/check.h"
 
 #include "backend/cpu/cpu.h"

@@ -2,6 +2,7 @@
 #include "backend/cpu/cpu.h"
 
 #include "backend/cpu/isa.h"
+#include "ops/reduce.h"
 
 #if defined(SOMA_HAVE_X86)
 #define ON_ISAS(X, fn) X(fn, portable) X(fn, avx2) X(fn, avx512)
@@ -29,11 +30,20 @@ static const struct {
 #undef KERNEL
 };
 
+/* The sums of pieces are kept apart until all are there. */
+static int64_t sum_scratch(const soma__call *c, int threads) {
+    (void)threads;
+    int64_t n = 1;
+    for (int d = 0; d < c->in[0].ndim; d++)
+        if (c->attr[0] >> d & 1) n *= c->in[0].shape[d];
+    return n > SOMA__SUM_PIECE ? c->out.numel * ((n + SOMA__SUM_PIECE - 1) / SOMA__SUM_PIECE) * (int64_t)sizeof(float) : 0;
+}
+
 /* Scratch that fast kernels want and the references do not. */
 static const struct {
     int op, dtype;
     int64_t (*bytes)(const soma__call *c, int threads);
-} scratch[] = {{SOMA_OP_matmul, SOMA_F32, soma__matmul_scratch}};
+} scratch[] = {{SOMA_OP_matmul, SOMA_F32, soma__matmul_scratch}, {SOMA_OP_sum, SOMA_F32, sum_scratch}};
 
 int64_t soma__cpu_scratch(const soma__call *call, int threads) {
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
