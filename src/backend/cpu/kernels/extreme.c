@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-#define JOB 8192              /* elements */
+#define JOB 8192                 /* elements */
+#define AT_ONCE 4                /* vectors */
 #define MOST INT64_C(0x7fffffff) /* int32 lanes count places */
 
 typedef struct extreme {
@@ -22,13 +23,14 @@ SIMD_FN vf first_lanes(int64_t n) { return vf_from_bits(vi_gt(vi_set1((int32_t)n
 
 /* The largest of a row, still in VL lanes. */
 SIMD_FN vf row_lanes(const float *x, int64_t n, vf sign) {
-    vf m = vf_set1(-INFINITY), other = m;
+    vf m[AT_ONCE];
     int64_t i = 0;
-    for (; i + 2 * VL <= n; i += 2 * VL)
-        m = vf_max(m, vf_xor(vf_load(x + i), sign)), other = vf_max(other, vf_xor(vf_load(x + i + VL), sign));
-    for (; i + VL <= n; i += VL) m = vf_max(m, vf_xor(vf_load(x + i), sign));
-    if (i < n) other = vf_select(first_lanes(n - i), vf_max(other, vf_xor(vf_loadn(x + i, n - i), sign)), other);
-    return vf_max(m, other);
+    for (int v = 0; v < AT_ONCE; v++) m[v] = vf_set1(-INFINITY);
+    for (; i + AT_ONCE * VL <= n; i += AT_ONCE * VL)
+        for (int v = 0; v < AT_ONCE; v++) m[v] = vf_max(m[v], vf_xor(vf_load(x + i + v * VL), sign));
+    for (; i + VL <= n; i += VL) m[0] = vf_max(m[0], vf_xor(vf_load(x + i), sign));
+    if (i < n) m[1] = vf_select(first_lanes(n - i), vf_max(m[1], vf_xor(vf_loadn(x + i, n - i), sign)), m[1]);
+    return n < AT_ONCE * VL ? vf_max(m[0], m[1]) : vf_max(vf_max(m[0], m[1]), vf_max(m[2], m[3]));
 }
 
 /* Either the element is the extreme, or it is the first NaN of a row that has one. Lanes beyond the row come after a true match. */
@@ -68,10 +70,13 @@ static void rows_piece(void *arg, int64_t at, int slot) {
 }
 
 #define LOAD(p) vf_xor(count == VL ? vf_load(p) : vf_loadn(p, count), sign_of(e))
-SIMD_FN void column_values(const extreme *e, const float *x, int64_t count, float *out) {
-    vf m = LOAD(x);
-    for (int64_t k = 1; k < e->n; k++) m = vf_max(m, LOAD(x + k * e->step));
-    vf_storen(out, vf_xor(m, sign_of(e)), count);
+/* Of several vectors side by side, so that no maximum waits for the last one; `count` is the lanes of each. */
+SIMD_FN void column_values(const extreme *e, const float *x, int vectors, int64_t count, float *out) {
+    vf m[AT_ONCE];
+    for (int v = 0; v < vectors; v++) m[v] = LOAD(x + v * VL);
+    for (int64_t k = 1; k < e->n; k++)
+        for (int v = 0; v < vectors; v++) m[v] = vf_max(m[v], LOAD(x + k * e->step + v * VL));
+    for (int v = 0; v < vectors; v++) vf_storen(out + v * VL, vf_xor(m[v], sign_of(e)), count);
 }
 
 SIMD_FN void column_places(const extreme *e, const float *x, int64_t count, int64_t *out) {
@@ -92,11 +97,12 @@ static void columns_piece(void *arg, int64_t at, int slot) {
     int last = e->stay.n - 1;
     int64_t outer = at / e->blocks, size = e->stay.size[last], j = at % e->blocks * e->width, end = j + e->width < size ? j + e->width : size;
     const float *x = e->x + dims_at(&e->stay, last, outer);
+    float *values = (float *)e->out + outer * size;
+    for (; !e->place && j + AT_ONCE * VL <= end; j += AT_ONCE * VL) column_values(e, x + j, AT_ONCE, VL, values + j);
     for (; j < end; j += VL) {
-        int64_t count = end - j < VL ? end - j : VL, to = outer * size + j;
-        if (e->place) column_places(e, x + j, count, (int64_t *)e->out + to);
-        else if (count == VL) column_values(e, x + j, VL, (float *)e->out + to);
-        else column_values(e, x + j, count, (float *)e->out + to);
+        int64_t count = end - j < VL ? end - j : VL;
+        if (e->place) column_places(e, x + j, count, (int64_t *)e->out + outer * size + j);
+        else column_values(e, x + j, 1, count, values + j);
     }
 }
 
