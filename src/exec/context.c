@@ -108,6 +108,7 @@ void soma_context_free(soma_context *ctx) {
     soma__pool_destroy(ctx->pool);
     soma__tape_free(ctx);
     soma__free(&ctx->alloc, ctx->live_grads, ctx->live_capacity * sizeof *ctx->live_grads);
+    soma__free(&ctx->alloc, ctx->walk, ctx->walk_capacity * sizeof *ctx->walk);
     soma__free(&ctx->alloc, ctx->streams.ids, ctx->streams.capacity * sizeof *ctx->streams.ids);
     soma__free(&ctx->alloc, ctx->streams.counters, ctx->streams.capacity * sizeof *ctx->streams.counters);
     soma__free(&ctx->alloc, ctx->customs.defs, ctx->customs.capacity * sizeof *ctx->customs.defs);

@@ -59,6 +59,8 @@ struct soma_context {
     uint64_t backward_seq; /* while a gradient rule runs: the seq of the node it belongs to; 0 otherwise */
     soma_tensor **live_grads; /* leaves that have a gradient */
     size_t n_live, live_capacity;
+    soma_tensor **walk; /* scratch of backward */
+    size_t walk_capacity;
     struct soma__plan_cache *plans;
     struct soma__capturing *capturing;
     soma__customs customs;

@@ -10,6 +10,14 @@ typedef struct nodes {
     size_t count, capacity;
 } nodes;
 
+/* The list is the context's, so that a steady step allocates none; a pass inside a gradient rule gets one of its own. */
+static nodes nodes_take(soma_context *ctx) {
+    nodes n = {ctx, ctx->walk, 0, ctx->walk_capacity};
+    ctx->walk = NULL;
+    ctx->walk_capacity = 0;
+    return n;
+}
+
 static bool nodes_push(nodes *n, soma_tensor *x) {
     if (!soma__grow(n->ctx, (void **)&n->list, &n->capacity, n->count + 1, sizeof *n->list)) return false;
     n->list[n->count++] = x;
@@ -55,7 +63,9 @@ static void sort_newest_first(soma_tensor **a, size_t n) {
 
 static void nodes_release(nodes *n) {
     for (size_t i = 0; i < n->count; i++) n->list[i]->flags &= (uint8_t)~SOMA__MARK;
-    soma__free(&n->ctx->alloc, n->list, n->capacity * sizeof *n->list);
+    soma__free(&n->ctx->alloc, n->ctx->walk, n->ctx->walk_capacity * sizeof *n->list);
+    n->ctx->walk = n->list;
+    n->ctx->walk_capacity = n->capacity;
 }
 
 static bool add_adjoint(soma_tensor *x, soma_tensor *g) {
@@ -126,7 +136,7 @@ soma_status soma_backward(soma_tensor *loss, soma_tensor *seed) {
     soma_tensor *both[2] = {loss, seed};
     if (!loss || !soma__check(both, seed ? 2 : 1)) return loss ? soma_error_status(loss->ctx) : SOMA_ERROR_ARGUMENT;
     soma_context *ctx = loss->ctx;
-    nodes n = {ctx, NULL, 0, 0};
+    nodes n = nodes_take(ctx);
     ctx->no_grad++;
     ctx->interior++;
     if (run_backward(&n, &loss, 1, seed ? &seed : NULL)) {
@@ -155,7 +165,7 @@ soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tens
         if (!soma__check(&inputs[i], 1)) return ctx->status;
     soma_grad_opts o;
     if (!soma__options(ctx, "grad", &o, sizeof o, options, size)) return ctx->status;
-    nodes n = {ctx, NULL, 0, 0};
+    nodes n = nodes_take(ctx);
     ctx->interior++;
     bool fine = run_backward(&n, outputs, n_outputs, o.seeds);
     ctx->interior--;
@@ -239,8 +249,12 @@ soma_status soma__grads_store(soma_context *ctx) {
 
 void soma__grads_forget(soma_context *ctx, const soma_scope *scope) {
     size_t kept = 0;
-    for (size_t i = 0; i < ctx->n_live; i++)
-        if (ctx->live_grads[i]->scope != scope) ctx->live_grads[kept++] = ctx->live_grads[i];
+    for (size_t i = 0; i < ctx->n_live; i++) {
+        soma_tensor *p = ctx->live_grads[i];
+        if (p->scope == scope) continue;
+        if (p->grad && p->grad->scope == scope) p->grad = NULL; /* a node that an error kept from being stored */
+        if (p->grad) ctx->live_grads[kept++] = p;
+    }
     ctx->n_live = kept;
 }
 
