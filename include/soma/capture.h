@@ -40,8 +40,10 @@ SOMA_API void soma_program_free(soma_program *p);
 SOMA_API soma_status soma_program_explain(soma_program *p, char **text);
 
 /* For authors of optimizers and schedules: calls fn(user) before each run of the program being captured, or at once when none is. What a step
- * changes on the host (a step count, a learning rate in borrowed memory) is changed there. */
-SOMA_API soma_status soma_on_run(soma_context *ctx, soma_status (*fn)(void *user), void *user);
+ * changes on the host (a step count, a learning rate in borrowed memory) is changed there. If the run (or the evaluation of what is recorded now) then
+ * fails, undo(user) takes the call back, so that a stopped step leaves everything as before it; NULL: nothing to take back. Both must stay callable
+ * until the innermost scope closes. */
+SOMA_API soma_status soma_on_run(soma_context *ctx, soma_status (*fn)(void *user), void (*undo)(void *user), void *user);
 /* A number of the host that is read at each run: a 0-d float32 tensor over *value (borrowed), rounded once when read. */
 SOMA_API soma_tensor *soma_host_scalar(soma_context *ctx, const double *value);
 /* True while soma_capture records a body. */

@@ -4,6 +4,7 @@
 #include "base/pool.h"
 
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "base/fpmode.h"
 
 #include <pthread.h>
@@ -12,7 +13,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SPIN_NS 500000          /* how long a worker spins after a job */
 #define SHARE_NS 1000.0         /* work worth giving to a spinning worker */
@@ -29,7 +29,7 @@ typedef struct worker {
 struct soma__pool {
     soma_allocator alloc;
     int threads, started;
-    pid_t pid;
+    uint64_t forks; /* of the process that made it */
     bool tried;
     /* the job: written before its ticket is published, read after a claim of that ticket */
     soma__piece_fn fn;
@@ -107,9 +107,13 @@ soma_status soma__pool_create(const soma_allocator *alloc, int threads, soma__po
     *out = NULL;
     soma__pool *p = soma__calloc(alloc, sizeof *p);
     if (!p) return SOMA_ERROR_MEMORY;
+    if (!soma__fork_watch()) {
+        soma__free(alloc, p, sizeof *p);
+        return SOMA_ERROR_MEMORY;
+    }
     p->alloc = *alloc;
     p->threads = threads < 1 ? 1 : threads;
-    p->pid = getpid();
+    p->forks = soma__forks();
     p->workers = soma__calloc(alloc, (size_t)p->threads * sizeof *p->workers);
     if (!p->workers) {
         soma__free(alloc, p, sizeof *p);
@@ -138,7 +142,7 @@ static void start(soma__pool *p) {
 
 void soma__pool_destroy(soma__pool *p) {
     if (!p) return;
-    if (p->started && getpid() == p->pid) { /* after a fork the workers are the parent's */
+    if (p->started && soma__forks() == p->forks) { /* after a fork the workers are the parent's */
         pthread_mutex_lock(&p->lock);
         atomic_store(&p->quit, true);
         pthread_cond_broadcast(&p->wake);
@@ -156,7 +160,7 @@ void soma__pool_destroy(soma__pool *p) {
 int soma__pool_threads(const soma__pool *p) { return p ? p->threads : 1; }
 
 void soma__pool_run(soma__pool *p, soma__piece_fn fn, void *arg, int64_t pieces, double work_ns) {
-    if (!p || p->threads == 1 || pieces < 2 || work_ns < SHARE_NS || getpid() != p->pid) {
+    if (!p || p->threads == 1 || pieces < 2 || work_ns < SHARE_NS || soma__forks() != p->forks) {
         for (int64_t i = 0; i < pieces; i++) fn(arg, i, 0);
         return;
     }

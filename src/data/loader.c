@@ -2,6 +2,7 @@
  * changes when a batch is made, never what is in it. */
 #include "data/dataset.h"
 
+#include "base/fork.h"
 #include "base/random.h"
 
 #include <pthread.h>
@@ -28,6 +29,7 @@ struct soma_loader {
     pthread_cond_t changed;
     bool threaded, quit;
     int64_t wanted, filled; /* batches asked for, and made, in this epoch */
+    uint64_t forks;         /* of the process that has the thread */
 };
 
 static void shuffle(soma_loader *l, int64_t epoch) {
@@ -76,6 +78,7 @@ static void *fill_main(void *arg) {
 
 static void loader_close(void *arg) {
     soma_loader *l = arg;
+    if (l->forks != soma__forks()) return; /* the thread, and who holds the lock, are the parent's */
     if (l->threaded) {
         pthread_mutex_lock(&l->lock);
         l->quit = true;
@@ -98,12 +101,14 @@ static void start_thread(soma_loader *l) {
 
 soma_loader *soma_loader_new_v(soma_context *ctx, soma_dataset *d, int64_t batch, const soma_loader_opts *options, size_t size) {
     if (!ctx || !d || soma_error_status(ctx) != SOMA_OK) return NULL;
+    if (d->ctx != ctx) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "loader: the data set belongs to another context"), NULL;
     if (batch < 1) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "loader: a batch of %lld samples; at least 1 is wanted", (long long)batch), NULL;
     if (batch > d->count) batch = d->count;
     soma_loader *l = soma_scope_memory(ctx, sizeof *l);
     if (!l) return NULL;
     if (options) memcpy(&l->opts, options, size < sizeof l->opts ? size : sizeof l->opts);
     l->ctx = ctx;
+    l->forks = soma__forks();
     l->data = d;
     l->batch = batch;
     l->batches = l->opts.drop_last ? d->count / batch : (d->count - 1) / batch + 1;
@@ -124,6 +129,7 @@ int64_t soma_loader_count(const soma_loader *l) { return l ? l->batches : 0; }
 
 soma_status soma_loader_start(soma_loader *l, int64_t epoch) {
     if (!l) return SOMA_ERROR_ARGUMENT;
+    if (l->forks != soma__forks()) return soma_error_status(l->ctx);
     pthread_mutex_lock(&l->lock);
     l->wanted = l->wanted < l->filled + 1 ? l->wanted : l->filled + 1;
     while (l->threaded && l->filled < l->wanted) pthread_cond_wait(&l->changed, &l->lock); /* the batch in the making reads the old order */
@@ -137,6 +143,10 @@ soma_status soma_loader_start(soma_loader *l, int64_t epoch) {
 
 bool soma_loader_next(soma_loader *l, soma_batch *out) {
     if (!l || !out || l->next >= l->batches) return false;
+    if (l->forks != soma__forks()) {
+        soma_error_status(l->ctx); /* raises it */
+        return false;
+    }
     pthread_mutex_lock(&l->lock);
     l->wanted = l->next + 2 < l->batches ? l->next + 2 : l->batches; /* the batch before this one is free again */
     pthread_cond_broadcast(&l->changed);

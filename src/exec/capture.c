@@ -130,16 +130,16 @@ static bool relate_draws(soma_context *ctx, variant *v, const uint64_t *before, 
     v->n_takes = s->count;
     for (size_t i = 0; i < s->count; i++) {
         uint64_t start = i < n_before ? before[i] : 0;
-        v->takes[i] = s->counters[i] - start;
+        v->takes[i] = s->list[i].counter - start;
     }
     for (size_t i = 0; i < ctx->tape.count; i++) {
         soma_tensor *x = ctx->tape.entries[i].x;
         if (!(x->flags & SOMA__RANDOM)) continue;
         size_t k = 0;
-        while (s->ids[k] != x->inline_data[0]) k++;
+        while (s->list[k].id != x->inline_data[0]) k++;
         v->draws[v->n_draws++] = (draw){x, k, x->inline_data[1] - (k < n_before ? before[k] : 0)};
     }
-    for (size_t i = 0; i < s->count; i++) s->counters[i] -= v->takes[i];
+    for (size_t i = 0; i < s->count; i++) s->list[i].counter -= v->takes[i];
     return true;
 }
 
@@ -179,7 +179,7 @@ static bool capture_into(soma_program *p, variant *v) {
     uint64_t *before = soma__scope_alloc(&v->memory, (n + 1) * sizeof *before, 8);
     if (!v->inputs || !v->outputs || !before) return soma__no_memory(ctx) != NULL;
     memset(v->outputs, 0, (p->n_out + 1) * sizeof *v->outputs);
-    if (n) memcpy(before, ctx->streams.counters, n * sizeof *before);
+    for (size_t i = 0; i < n; i++) before[i] = ctx->streams.list[i].counter;
     soma__capturing c = {v};
     soma_scope *scope = ctx->scope;
     int interior = ctx->interior, no_grad = ctx->no_grad;
@@ -231,10 +231,18 @@ soma_status soma_program_bind(soma_program *p, size_t i, const void *data, const
     return SOMA_OK;
 }
 
-static soma_status run_hooks(const variant *v) {
+/* Takes the first n hooks' calls back, the last one first. */
+static void undo_hooks(const variant *v, size_t n) {
+    while (n-- > 0)
+        if (v->hooks[n].undo) v->hooks[n].undo(v->hooks[n].user);
+}
+
+static soma_status run_hooks(soma_context *ctx, const variant *v) {
     for (size_t i = 0; i < v->n_hooks; i++) {
         soma_status s = v->hooks[i].fn(v->hooks[i].user);
-        if (s != SOMA_OK) return s;
+        if (s == SOMA_OK) continue;
+        undo_hooks(v, i);
+        return soma_error_raise(ctx, s, "program_run: a hook failed");
     }
     return SOMA_OK;
 }
@@ -253,11 +261,14 @@ soma_status soma_program_run(soma_program *p) {
         const soma__bind *b = &v->plan->binds[v->input_binds[2 * i]];
         *b->where = (char *)(uintptr_t)p->data[v->input_binds[2 * i + 1]] + b->offset;
     }
-    for (size_t i = 0; i < v->n_draws; i++) v->draws[i].position->inline_data[1] = ctx->streams.counters[v->draws[i].stream] + v->draws[i].from;
-    soma_status s = run_hooks(v);
-    if (s != SOMA_OK) return soma_error_raise(ctx, s, "program_run: a hook failed");
-    if (soma__exec_steps(ctx, v->plan) != SOMA_OK) return ctx->status;
-    for (size_t i = 0; i < v->n_takes; i++) ctx->streams.counters[i] += v->takes[i];
+    for (size_t i = 0; i < v->n_draws; i++) v->draws[i].position->inline_data[1] = ctx->streams.list[v->draws[i].stream].counter + v->draws[i].from;
+    if (run_hooks(ctx, v) != SOMA_OK) return ctx->status;
+    if (soma__exec_steps(ctx, v->plan) != SOMA_OK) {
+        undo_hooks(v, v->n_hooks);
+        ctx->changed = 0; /* of this run, not of the tape */
+        return ctx->status;
+    }
+    for (size_t i = 0; i < v->n_takes; i++) ctx->streams.list[i].counter += v->takes[i];
     p->ran = true;
     return SOMA_OK;
 }
@@ -287,13 +298,18 @@ soma_status soma_program_explain(soma_program *p, char **text) {
     return p->ctx->status;
 }
 
-soma_status soma_on_run(soma_context *ctx, soma_status (*fn)(void *user), void *user) {
+soma_status soma_on_run(soma_context *ctx, soma_status (*fn)(void *user), void (*undo)(void *user), void *user) {
     if (!ctx || !fn) return SOMA_ERROR_ARGUMENT;
     if (!soma__ok(ctx)) return ctx->status;
-    if (!ctx->capturing) return fn(user);
+    if (!ctx->capturing) {
+        soma_status s = fn(user);
+        if (s != SOMA_OK) return soma_error_raise(ctx, s, "on_run: the hook failed");
+        if (undo && !soma__undo_push(ctx, (soma__undo){.fn = undo, .user = user})) undo(user);
+        return ctx->status;
+    }
     variant *v = ctx->capturing->v;
     if (!soma__grow(ctx, (void **)&v->hooks, &v->hooks_capacity, v->n_hooks + 1, sizeof *v->hooks)) return ctx->status;
-    v->hooks[v->n_hooks++] = (soma__hook){fn, user};
+    v->hooks[v->n_hooks++] = (soma__hook){fn, undo, user};
     return SOMA_OK;
 }
 

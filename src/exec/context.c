@@ -51,6 +51,7 @@ static soma_status set_up(soma_context *ctx, const soma_context_opts *o) {
     ctx->plans = soma__calloc(&ctx->alloc, sizeof *ctx->plans);
     if (!ctx->plans) return SOMA_ERROR_MEMORY;
     soma_status s = soma__pool_create(&ctx->alloc, n < 1 ? 1 : (int)n, &ctx->pool);
+    ctx->forks = soma__forks();
     ctx->plans->env = (soma__env){ctx->pool, ctx->isa, ctx->seed, ctx};
     return s;
 }
@@ -109,8 +110,8 @@ void soma_context_free(soma_context *ctx) {
     soma__tape_free(ctx);
     soma__free(&ctx->alloc, ctx->live_grads, ctx->live_capacity * sizeof *ctx->live_grads);
     soma__free(&ctx->alloc, ctx->walk, ctx->walk_capacity * sizeof *ctx->walk);
-    soma__free(&ctx->alloc, ctx->streams.ids, ctx->streams.capacity * sizeof *ctx->streams.ids);
-    soma__free(&ctx->alloc, ctx->streams.counters, ctx->streams.capacity * sizeof *ctx->streams.counters);
+    soma__free(&ctx->alloc, ctx->undos, ctx->undos_capacity * sizeof *ctx->undos);
+    soma__free(&ctx->alloc, ctx->streams.list, ctx->streams.capacity * sizeof *ctx->streams.list);
     soma__free(&ctx->alloc, ctx->customs.defs, ctx->customs.capacity * sizeof *ctx->customs.defs);
     soma__chunks_free(&ctx->chunks);
     soma_allocator a = ctx->user_alloc;
@@ -162,7 +163,7 @@ soma_status soma_manual_seed(soma_context *ctx, uint64_t seed) {
     if (!ctx) return SOMA_ERROR_ARGUMENT;
     if (soma_eval(ctx) != SOMA_OK) return ctx->status; /* what was recorded draws from the old seed */
     ctx->seed = ctx->plans->env.seed = seed;
-    ctx->streams.count = 0;
+    for (size_t i = 0; i < ctx->streams.count; i++) ctx->streams.list[i].counter = 0;
     return SOMA_OK;
 }
 

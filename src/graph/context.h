@@ -3,6 +3,7 @@
 #define SOMA_SRC_GRAPH_CONTEXT_H
 
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "base/pool.h"
 #include "ops/op.h"
 #include "tensor/scope.h"
@@ -24,12 +25,26 @@ typedef struct soma__tape {
 
 typedef struct soma__hook {
     soma_status (*fn)(void *user);
+    void (*undo)(void *user); /* may be NULL */
     void *user;
 } soma__hook;
 
-/* Open addressing map from a random stream to its counter. */
+/* How to take back what recording did on the host: a call, or (fn NULL) a stream's counter. */
+typedef struct soma__undo {
+    size_t at; /* the tape's length then */
+    void (*fn)(void *user);
+    void *user;
+    size_t stream;
+    uint64_t counter;
+} soma__undo;
+
+/* Random streams and how far they are drawn. A stream stays at its place in the list: captured programs know it by that. */
+typedef struct soma__stream {
+    uint64_t id, counter;
+} soma__stream;
+
 typedef struct soma__streams {
-    uint64_t *ids, *counters;
+    soma__stream *list;
     size_t count, capacity;
 } soma__streams;
 
@@ -55,10 +70,14 @@ struct soma_context {
     soma__streams streams;
     soma__tape tape;
     uint64_t epoch, seq;
+    uint64_t forks; /* soma__forks of the process that made it */
     int interior, no_grad;
     uint64_t backward_seq; /* while a gradient rule runs: the seq of the node it belongs to; 0 otherwise */
     soma_tensor **live_grads; /* leaves that have a gradient */
     size_t n_live, live_capacity;
+    soma__undo *undos; /* of the pending work, in its order */
+    size_t n_undos, undos_capacity;
+    size_t changed; /* after a failed evaluation: how much of the tape ran up to the last change of a variable; 0 otherwise */
     soma_tensor **walk; /* scratch of backward */
     size_t walk_capacity;
     struct soma__plan_cache *plans;
@@ -73,8 +92,10 @@ struct soma_context {
     soma_status (*flush)(soma_context *ctx); /* evaluates what is pending; set by exec, which the graph does not know */
 };
 
-/* True when no error is pending. */
-static inline bool soma__ok(const soma_context *ctx) { return ctx->status == SOMA_OK; }
+/* Raises that the context belongs to another process. Returns false. */
+bool soma__after_fork(const soma_context *ctx);
+/* True when no error is pending, and the process is the one that made the context. */
+static inline bool soma__ok(const soma_context *ctx) { return ctx->status == SOMA_OK && (ctx->forks == soma__forks() || soma__after_fork(ctx)); }
 /* Out of memory, said once and for all. Returns NULL. */
 void *soma__no_memory(soma_context *ctx);
 
@@ -84,8 +105,12 @@ soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, soma_dtype dt
 uint32_t soma__tape_ref(soma_context *ctx, soma_tensor *x);
 /* A variable without a value yet, with storage of its own. */
 soma_tensor *soma__variable_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim, const char *name);
-/* Forgets the pending work. */
+/* Forgets the pending work. With an error pending it is lost, and what it did on the host is undone. */
 void soma__tape_clear(soma_context *ctx);
+/* Has u done if the work recorded from now on is lost; false when out of memory. */
+bool soma__undo_push(soma_context *ctx, soma__undo u);
+void soma__undo_tape(soma_context *ctx);
+void soma__undo_forget(soma_context *ctx);
 void soma__tape_free(soma_context *ctx);
 /* Records gradients that are live as assigns to the leaves' gradient variables, so that evaluating stores them. */
 soma_status soma__grads_store(soma_context *ctx);

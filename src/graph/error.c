@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-soma_status soma_error_status(const soma_context *ctx) { return ctx ? ctx->status : SOMA_ERROR_ARGUMENT; }
+soma_status soma_error_status(const soma_context *ctx) { return !ctx ? SOMA_ERROR_ARGUMENT : soma__ok(ctx) ? SOMA_OK : ctx->status; }
 const char *soma_error_message(const soma_context *ctx) { return ctx ? ctx->message : ""; }
 
 soma_status soma_error_take(soma_context *ctx) {
@@ -13,6 +13,13 @@ soma_status soma_error_take(soma_context *ctx) {
     soma_status s = ctx->status;
     ctx->status = SOMA_OK;
     return s;
+}
+
+bool soma__after_fork(const soma_context *ctx) {
+    /* every context was made writable; that it is asked through a const pointer does not change what is true of it */
+    soma_context *self = (soma_context *)(uintptr_t)ctx;
+    soma_error_raise(self, SOMA_ERROR_STATE, "the process was forked; a context is used in the process that made it, so make another one here");
+    return false;
 }
 
 soma_status soma_error_raise(soma_context *ctx, soma_status status, const char *format, ...) {

@@ -154,17 +154,22 @@ soma_status soma_backward(soma_tensor *loss, soma_tensor *seed) {
     return ctx->status;
 }
 
+static bool check_with(soma_tensor *first, soma_tensor *x) {
+    soma_tensor *both[2] = {first, x};
+    return soma__check(both, 2);
+}
+
 soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tensor *const *inputs, size_t n_inputs, soma_tensor **gradients,
                         const soma_grad_opts *options, size_t size) {
     if (!outputs || !inputs || !gradients || !n_outputs || !outputs[0]) return SOMA_ERROR_ARGUMENT;
     soma_context *ctx = outputs[0]->ctx;
     memset(gradients, 0, n_inputs * sizeof *gradients);
-    for (size_t i = 0; i < n_outputs; i++)
-        if (!soma__check(&outputs[i], 1)) return ctx->status;
-    for (size_t i = 0; i < n_inputs; i++)
-        if (!soma__check(&inputs[i], 1)) return ctx->status;
     soma_grad_opts o;
     if (!soma__options(ctx, "grad", &o, sizeof o, options, size)) return ctx->status;
+    for (size_t i = 0; i < n_outputs; i++)
+        if (!check_with(outputs[0], outputs[i]) || (o.seeds && o.seeds[i] && !check_with(outputs[0], o.seeds[i]))) return soma_error_status(ctx);
+    for (size_t i = 0; i < n_inputs; i++)
+        if (!check_with(outputs[0], inputs[i])) return soma_error_status(ctx);
     nodes n = nodes_take(ctx);
     ctx->interior++;
     bool fine = run_backward(&n, outputs, n_outputs, o.seeds);
@@ -209,6 +214,7 @@ soma_status soma_set_grad(soma_tensor *p, soma_tensor *gradient) {
     if (gradient && (!soma__same_shape(p, gradient) || p->dtype != gradient->dtype))
         return soma_error_raise(p->ctx, SOMA_ERROR_SHAPE, "set_grad: the gradient of '%s' must have its shape and dtype", soma_tensor_name(p));
     if (gradient && !live_grad(p->ctx, p)) return p->ctx->status;
+    p->grad_stored = p->grad_stored && gradient;
     p->grad = gradient;
     return SOMA_OK;
 }
@@ -217,9 +223,11 @@ soma_status soma_zero_grad(soma_tensor *const *params, size_t count) {
     soma_context *ctx = NULL;
     for (size_t i = 0; i < count; i++) {
         if (!params[i]) continue;
-        ctx = params[i]->ctx;
+        if (!ctx) ctx = params[i]->ctx;
         if (!soma__ok(ctx)) return ctx->status;
+        if (params[i]->ctx != ctx) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "zero_grad: parameter %zu belongs to another context", i);
         params[i]->grad = NULL;
+        params[i]->grad_stored = false;
     }
     if (!ctx) return SOMA_OK;
     size_t kept = 0;

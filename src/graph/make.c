@@ -53,22 +53,14 @@ soma_tensor *soma_host_scalar(soma_context *ctx, const double *value) {
 bool soma__stream_take(soma_context *ctx, uint64_t stream, uint64_t count, uint64_t *base) {
     soma__streams *s = &ctx->streams;
     size_t i = 0;
-    while (i < s->count && s->ids[i] != stream) i++;
+    while (i < s->count && s->list[i].id != stream) i++;
     if (i == s->count) {
-        size_t capacity = s->capacity, ids = s->capacity;
-        if (!soma__grow(ctx, (void **)&s->ids, &ids, i + 1, sizeof *s->ids)) return false;
-        s->capacity = ids;
-        if (ids != capacity) {
-            uint64_t *counters = soma__regrow(&ctx->alloc, s->counters, capacity * sizeof *counters, ids * sizeof *counters);
-            if (!counters) return soma__no_memory(ctx) != NULL;
-            s->counters = counters;
-        }
-        s->ids[i] = stream;
-        s->counters[i] = 0;
-        s->count++;
+        if (!soma__grow(ctx, (void **)&s->list, &s->capacity, i + 1, sizeof *s->list)) return false;
+        s->list[s->count++] = (soma__stream){.id = stream};
     }
-    *base = s->counters[i];
-    s->counters[i] += count;
+    if (!soma__undo_push(ctx, (soma__undo){.stream = i, .counter = s->list[i].counter})) return false;
+    *base = s->list[i].counter;
+    s->list[i].counter += count;
     return true;
 }
 
@@ -112,6 +104,7 @@ soma_tensor *soma_variable_v(soma_tensor *initial, const soma_variable_opts *opt
     soma_context *ctx = initial->ctx;
     soma_variable_opts o;
     if (!soma__options(ctx, "variable", &o, sizeof o, options, size)) return NULL;
+    if (o.scope_of && !soma__check((soma_tensor *[]){initial, o.scope_of}, 2)) return NULL;
     soma_scope *scope = o.scope_of ? o.scope_of->scope : ctx->scope;
     soma_tensor *x = soma__variable_new(ctx, scope, (soma_dtype)initial->dtype, initial->shape, initial->ndim, o.name);
     if (!x || soma_assign(x, initial) != SOMA_OK) return NULL;

@@ -80,6 +80,8 @@ uint32_t soma__tape_ref(soma_context *ctx, soma_tensor *x) {
 }
 
 void soma__tape_clear(soma_context *ctx) {
+    if (ctx->status == SOMA_OK) soma__undo_forget(ctx);
+    else soma__undo_tape(ctx);
     ctx->epoch++;
     ctx->tape.count = ctx->tape.n_keys = ctx->tape.work = 0;
 }

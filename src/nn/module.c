@@ -15,8 +15,15 @@ soma_module *soma__module_new(soma_context *ctx, const char *kind, soma_tensor *
     return m;
 }
 
+/* True when what is used with m was made in its context. */
+static bool ours(const soma_module *m, const soma_context *ctx, const char *what) {
+    if (ctx == m->ctx) return true;
+    soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: %s belongs to another context; all of a module is used in the context that made it", m->kind, what);
+    return false;
+}
+
 soma_tensor *soma_forward(soma_module *m, soma_tensor *x) {
-    if (!m || !x) return NULL;
+    if (!m || !x || !ours(m, soma_tensor_context(x), "the input")) return NULL;
     soma_interior_begin(m->ctx);
     return soma_interior_end(m->ctx, m->forward(m, x));
 }
@@ -36,6 +43,7 @@ static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, so
         soma_status s = soma_error_status(m->ctx);
         return s != SOMA_OK ? s : soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: what is added needs a name and must not be NULL", m->kind);
     }
+    if (!ours(m, tensor ? soma_tensor_context(tensor) : child->ctx, name)) return soma_error_status(m->ctx);
     if (tensor && !soma_is_variable(tensor)) return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: '%s' is no variable", m->kind, name);
     for (soma__named *n = m->first; n; n = n->next)
         if (strcmp(n->name, name) == 0) return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: the name '%s' is taken", m->kind, name);

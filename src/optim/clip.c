@@ -2,10 +2,15 @@
 #include "soma/ops.h"
 #include "soma/optim.h"
 
+/* The context of the parameters, which must be one; an error is pending there when it is not. NULL when there are no parameters. */
 static soma_context *context_of(soma_tensor *const *params, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (params[i]) return soma_tensor_context(params[i]);
-    return NULL;
+    soma_context *ctx = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!params[i]) continue;
+        if (!ctx) ctx = soma_tensor_context(params[i]);
+        else if (soma_tensor_context(params[i]) != ctx) soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "clip_grad: parameter %zu belongs to another context", i);
+    }
+    return ctx;
 }
 
 soma_status soma_clip_grad_norm_by(soma_tensor *const *params, size_t count, soma_tensor *max_norm, soma_tensor **norm) {

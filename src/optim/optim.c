@@ -40,6 +40,8 @@ soma_status soma__optim_add(soma_optim *o, soma_tensor *const *params, size_t co
         soma_tensor *t = params ? params[i] : NULL;
         if (!soma_is_variable(t) || is_param_of(o, t))
             return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: parameter %zu is %s", o->kind->name, i, !t ? "NULL" : soma_is_variable(t) ? "there already" : "no variable");
+        if (soma_tensor_context(t) != o->ctx)
+            return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: parameter %zu belongs to another context", o->kind->name, i);
         soma__param *p = soma_scope_memory(o->ctx, sizeof *p);
         if (!p) return soma_error_status(o->ctx);
         p->tensor = t;
@@ -68,6 +70,9 @@ static soma_status advance(void *user) {
     return SOMA_OK;
 }
 
+/* A step that did not happen. The numbers are prepared anew by the next one. */
+static void retreat(void *user) { ((soma__param *)user)->steps--; }
+
 soma_status soma_optim_step(soma_optim *o) {
     if (!o) return SOMA_ERROR_ARGUMENT;
     soma_context *ctx = o->ctx;
@@ -75,7 +80,7 @@ soma_status soma_optim_step(soma_optim *o) {
     for (soma__param *p = o->params; p && soma_error_status(ctx) == SOMA_OK; p = p->next) {
         soma_tensor *g = soma_tensor_grad(p->tensor);
         if (!g) continue;
-        if (soma_on_run(ctx, advance, p) != SOMA_OK) break;
+        if (soma_on_run(ctx, advance, retreat, p) != SOMA_OK) break;
         /* outside a capture the numbers of this step are copied: the step may run after the next one is recorded */
         int64_t n = SOMA__OPTIM_HYPER;
         soma_tensor *h = soma_is_capturing(ctx) ? soma_borrow(ctx, p->hyper, SOMA_F32, &n, 1) : soma_from(ctx, p->hyper, SOMA_F32, &n, 1);

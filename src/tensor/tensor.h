@@ -36,6 +36,7 @@ struct soma_tensor {
     uint16_t op;
     uint8_t dtype, ndim;
     uint8_t flags, n_in, n_attr, depth; /* depth of the scope */
+    bool grad_stored;                   /* of leaves: grad_variable held the gradient when the tape began */
     uint64_t seq;                       /* order of recording */
     int64_t numel;
     int64_t shape[SOMA_MAX_DIMS];
