@@ -28,9 +28,19 @@ bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p) {
     return true;
 }
 
+/* After the first n steps of a run that failed: what changed a variable stays, the rest is undone. */
+static void note_changed(soma_context *ctx, const soma__plan *p, int n) {
+    ctx->changed = 0;
+    for (int i = 0; i < n; i++) {
+        soma__op_class cls = soma__ops[p->steps[i].call.op]->cls;
+        if (cls == SOMA__CLASS_ASSIGN || cls == SOMA__CLASS_UPDATE) ctx->changed = p->steps[i].entry + 1;
+    }
+}
+
 soma_status soma__exec_steps(soma_context *ctx, soma__plan *p) {
     soma__fpmode mode = soma__fpmode_enter();
-    for (int i = 0; i < p->n_steps; i++) {
+    int i = 0;
+    for (; i < p->n_steps; i++) {
         const soma__step *s = &p->steps[i];
         if (ctx->cancel && *ctx->cancel) {
             soma_error_raise(ctx, SOMA_ERROR_CANCELLED, "cancelled");
@@ -43,6 +53,7 @@ soma_status soma__exec_steps(soma_context *ctx, soma__plan *p) {
         }
     }
     soma__fpmode_leave(mode);
+    if (i < p->n_steps) note_changed(ctx, p, i);
     ctx->stats.plans_run++;
     ctx->stats.kernels_run += p->n_steps;
     return ctx->status;
