@@ -129,6 +129,39 @@ static void accumulated_gradients_are_as_before(void **state) {
     soma_context_free(ctx);
 }
 
+static void of_two_steps_in_one_plan_the_second_alone_is_undone(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    const float one = 1, nan = (float)NAN;
+    float drawn[3][4];
+    soma_tensor *w = soma_variable(soma_from(ctx, &one, SOMA_F32, NULL, 0), &(soma_variable_opts){.requires_grad = 1});
+    soma_tensor *r = soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(4)), NULL);
+    soma_optim *o = soma_optim_sgd(ctx, &w, 1, 0.5, NULL);
+    for (int step = 0; step < 2; step++) {
+        soma_tensor *loss = soma_mul(w, soma_from(ctx, step ? &nan : &one, SOMA_F32, NULL, 0));
+        soma_tensor *noise = soma_rand(ctx, SOMA_F32, SOMA_SHAPE(4));
+        soma_guard_finite(loss);
+        soma_assign(r, noise);
+        soma_backward(loss, NULL);
+        soma_optim_step(o);
+        soma_optim_zero_grad(o);
+    }
+    double v;
+    assert_int_equal(soma_eval(ctx), SOMA_ERROR_NONFINITE);
+    soma_error_take(ctx);
+    assert_true(soma_item(w, &v) == SOMA_OK && v == 0.5);
+    assert_true(*soma_optim_steps(o, 0) == 1);
+    soma_read(r, drawn[0], sizeof drawn[0]);
+    soma_read(soma_rand(ctx, SOMA_F32, SOMA_SHAPE(4)), drawn[1], sizeof drawn[1]); /* the second draw, which was given back */
+    soma_manual_seed(ctx, 0);
+    for (int i = 0; i < 2; i++) {
+        soma_read(soma_rand(ctx, SOMA_F32, SOMA_SHAPE(4)), drawn[2], sizeof drawn[2]);
+        assert_memory_equal(drawn[2], drawn[i], sizeof drawn[2]);
+    }
+    check_fine(ctx);
+    soma_context_free(ctx);
+}
+
 static soma_status failing_body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
     (void)n_in, (void)n_out;
     out[0] = soma_add(in[0], soma_rand(ctx, SOMA_F32, SOMA_SHAPE(4)));
@@ -168,6 +201,7 @@ static void a_failed_capture_draws_no_numbers_and_a_new_seed_restarts_programs(v
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_stopped_step_leaves_everything_as_before), cmocka_unit_test(accumulated_gradients_are_as_before),
+                                       cmocka_unit_test(of_two_steps_in_one_plan_the_second_alone_is_undone),
                                        cmocka_unit_test(a_failed_capture_draws_no_numbers_and_a_new_seed_restarts_programs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
