@@ -3,8 +3,15 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/options.h"
 
 #include <string.h>
+
+bool soma__data_options(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size) {
+    if (soma__options_copy(out, known, options, size)) return true;
+    soma_error_raise(ctx, SOMA_ERROR_VERSION, "%s: its options use a field that soma %s does not have; a newer soma is needed", call, soma_version());
+    return false;
+}
 
 int64_t soma_dataset_count(const soma_dataset *d) { return d ? d->count : 0; }
 
@@ -72,8 +79,8 @@ static const uint8_t *open_idx(soma_context *ctx, const char *path, int rank, in
 
 soma_dataset *soma_dataset_idx_v(soma_context *ctx, const char *images, const char *labels, const soma_idx_opts *options, size_t size) {
     if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
-    soma_idx_opts o = {0};
-    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
+    soma_idx_opts o;
+    if (!soma__data_options(ctx, "dataset_idx", &o, sizeof o, options, size)) return NULL;
     if (!images || !labels) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "dataset_idx: two paths are wanted"), NULL;
     int64_t shape[SOMA_MAX_DIMS], n;
     int ndim, one;

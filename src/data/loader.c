@@ -103,15 +103,16 @@ soma_loader *soma_loader_new_v(soma_context *ctx, soma_dataset *d, int64_t batch
     if (!ctx || !d || soma_error_status(ctx) != SOMA_OK) return NULL;
     if (d->ctx != ctx) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "loader: the data set belongs to another context"), NULL;
     if (batch < 1) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "loader: a batch of %lld samples; at least 1 is wanted", (long long)batch), NULL;
-    if (batch > d->count) batch = d->count;
+    soma_loader_opts o;
+    if (!soma__data_options(ctx, "loader", &o, sizeof o, options, size)) return NULL;
     soma_loader *l = soma_scope_memory(ctx, sizeof *l);
     if (!l) return NULL;
-    if (options) memcpy(&l->opts, options, size < sizeof l->opts ? size : sizeof l->opts);
+    l->opts = o;
     l->ctx = ctx;
     l->forks = soma__forks();
     l->data = d;
-    l->batch = batch;
     l->batches = l->opts.drop_last ? d->count / batch : (d->count - 1) / batch + 1;
+    l->batch = batch = batch < d->count ? batch : d->count; /* no memory for samples that are not there */
     l->order = soma_scope_memory(ctx, (size_t)d->count * sizeof *l->order);
     for (int i = 0; i < 2; i++) {
         l->slots[i].inputs = soma_scope_memory(ctx, (size_t)(batch * d->features) * sizeof(float));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backend/cpu/isa.h"
+#include "base/options.h"
 
 static void *counting_alloc(void *user, size_t size, size_t align) {
     soma_context *ctx = user;
@@ -56,20 +57,11 @@ static soma_status set_up(soma_context *ctx, const soma_context_opts *o) {
     return s;
 }
 
-static bool zero_beyond(const void *options, size_t known, size_t size) {
-    const unsigned char *bytes = options;
-    for (size_t i = known; i < size; i++)
-        if (bytes[i]) return false;
-    return true;
-}
-
 soma_status soma_context_create_v(soma_context **out, const soma_context_opts *options, size_t size) {
     if (!out) return SOMA_ERROR_ARGUMENT;
     *out = NULL;
     soma_context_opts o;
-    memset(&o, 0, sizeof o);
-    if (options) memcpy(&o, options, size < sizeof o ? size : sizeof o);
-    if (options && !zero_beyond(options, sizeof o, size)) return SOMA_ERROR_VERSION;
+    if (!soma__options_copy(&o, sizeof o, options, size)) return SOMA_ERROR_VERSION;
     const soma_allocator *a = o.allocator ? o.allocator : &soma__default_allocator;
     soma_context *ctx = soma__calloc(a, sizeof *ctx);
     if (!ctx) return SOMA_ERROR_MEMORY;

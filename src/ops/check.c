@@ -1,4 +1,5 @@
 /* What the wrappers of all ops check: inputs, dimensions, broadcasting, dtypes, option structs. */
+#include "base/options.h"
 #include "ops/op.h"
 
 #include <string.h>
@@ -67,17 +68,9 @@ soma_dtype soma__result_type(const soma_tensor *a, const soma_tensor *b) {
 }
 
 bool soma__options(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size) {
-    memset(out, 0, known);
-    if (!options) return true;
-    memcpy(out, options, size < known ? size : known);
-    const unsigned char *bytes = options;
-    for (size_t i = known; i < size; i++)
-        if (bytes[i]) {
-            soma_error_raise(ctx, SOMA_ERROR_VERSION, "%s: its options use a field that soma %s does not have (byte %zu); a newer soma is needed", call,
-                             "0.1.0", i);
-            return false;
-        }
-    return true;
+    if (soma__options_copy(out, known, options, size)) return true;
+    soma_error_raise(ctx, SOMA_ERROR_VERSION, "%s: its options use a field that soma %s does not have; a newer soma is needed", call, soma_version());
+    return false;
 }
 
 soma_tensor *soma__as(soma_tensor *x, soma_dtype dtype) { return x && x->dtype != (int)dtype ? soma_to(x, dtype) : x; }
