@@ -61,5 +61,186 @@ def losses():
     return "static const struct {\n    const char *name;\n    float loss, grad[12];\n} golden_losses[] = {\n" + "\n".join(rows) + "\n};\n"
 
 
-with open("tests/golden/golden.h", "w") as f:
-    f.write("/* Values of PyTorch " + torch.__version__.split("+")[0] + ", written by tools/golden.py. */\n" + optimizers() + "\n" + losses())
+# In the order of soma_dtype.
+DTYPES = [torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8, torch.bool]
+
+
+def promotion():
+    """Digits of soma_dtype for every pair of 15 operands: tensors of each dtype, 0-d tensors of each, and Python's 1.0, 1 and True."""
+    operands = [torch.ones(2, dtype=d) for d in DTYPES] + [torch.ones((), dtype=d) for d in DTYPES] + [1.0, 1, True]
+    condition = torch.tensor([True, False])
+
+    def of(f):
+        def dtype(a, b):
+            if not (torch.is_tensor(a) or torch.is_tensor(b)):
+                raise TypeError
+            return f(a, b).dtype
+        return dtype
+
+    def digit(f, a, b):
+        try:
+            return str(DTYPES.index(f(a, b)))
+        except (TypeError, RuntimeError):
+            return "-"  # refused, or two of Python's own numbers
+
+    tables = {"result_type": torch.result_type, "add": of(lambda a, b: a + b), "sub": of(lambda a, b: a - b), "div": of(lambda a, b: a / b),
+              "lt": of(lambda a, b: a < b), "where": of(lambda a, b: torch.where(condition, a, b))}
+    text = ""
+    for name, f in tables.items():
+        rows = ["".join(digit(f, a, b) for b in operands) for a in operands]
+        text += "static const char *const promotion_%s[15] = {%s};\n" % (name, ", ".join('"%s"' % r for r in rows))
+    return text
+
+
+# Inputs of the ops, exact in float32 and a multiple of 1/64 apart, so that differences are exact, too.
+WIDE = torch.tensor([[-2.5, -0.75, 0.375], [1.25, 3.0, -1.5]])
+SECOND = torch.tensor([[0.5, -1.25, 2.0], [1.25, -0.875, 0.625]])
+POSITIVE = torch.tensor([[0.25, 0.6875, 1.5], [2.75, 4.0, 0.125]])
+UNIT = torch.tensor([[-0.875, -0.25, 0.125], [0.5, 0.8125, -0.4375]])
+SPECIAL = torch.tensor([[float("nan"), float("inf"), -float("inf")], [0.0, 1.0, -2.0]])
+ROW = torch.tensor([0.75, -1.125, 2.25])
+CUBE = torch.arange(24).reshape(2, 3, 4) * 0.28125 % 3 - 1.375
+INDEX = torch.tensor([[2, 0, 1, 1], [0, 0, 2, 1]])
+LIST = torch.tensor([2, 0, 2])
+
+
+def ops():
+    """name or name/variant, inputs, function. The C side (tests/ops/test_golden.c) has the same names."""
+    F = torch.nn.functional
+    cases = []
+
+    def case(name, f, *inputs):
+        cases.append((name, f, inputs))
+
+    for name in "neg abs sign square exp expm1 sin cos tan atan sinh cosh tanh sigmoid erf erfc relu floor ceil round trunc".split():
+        case(name, getattr(torch, name), WIDE)
+    for name in "reciprocal sqrt rsqrt log log1p log2 log10".split():
+        case(name, getattr(torch, name), POSITIVE)
+    for name in "asin acos".split():
+        case(name, getattr(torch, name), UNIT)
+    for name in "isnan isinf isfinite".split():
+        case(name, getattr(torch, name), SPECIAL)
+    case("floor_divide", lambda a, b: torch.floor_divide(a.detach(), b.detach()), WIDE, SECOND)
+    for name in "add sub mul div remainder atan2 maximum minimum eq ne lt le gt ge".split():
+        case(name, getattr(torch, name), WIDE, SECOND)
+        case(name + "/broadcast", getattr(torch, name), WIDE, ROW)
+    case("pow", torch.pow, POSITIVE, SECOND)
+    case("pow/broadcast", torch.pow, POSITIVE, ROW)
+    case("logical_not", lambda a: torch.logical_not(a > 0), WIDE)
+    for name in "logical_and logical_or logical_xor".split():
+        case(name, lambda a, b, f=getattr(torch, name): f(a > 0, b > 0), WIDE, SECOND)
+        case(name + "/broadcast", lambda a, b, f=getattr(torch, name): f(a > 0, b > 0), WIDE, ROW)
+    case("relu_backward", lambda g, y: torch.ops.aten.threshold_backward(g, y.detach(), 0), WIDE, SECOND)
+    case("tanh_backward", lambda g, y: torch.ops.aten.tanh_backward(g, y), WIDE, UNIT)
+    case("sigmoid_backward", lambda g, y: torch.ops.aten.sigmoid_backward(g, y), WIDE, UNIT)
+    case("where", lambda a, b: torch.where(a > b, a, b * 2), WIDE, SECOND)
+    case("to", lambda a: a.to(torch.int32), WIDE)
+    case("clamp", torch.clamp, WIDE, UNIT - 1, UNIT + 1)
+    case("clamp/low", lambda a, b: torch.clamp(a, min=b), WIDE, UNIT)
+    case("clamp_to", lambda a: torch.clamp(a, -1.5, 1.25), WIDE)
+    case("add_scalar", lambda a: a + 1.5, WIDE)
+    case("sub_scalar", lambda a: a - 1.5, WIDE)
+    case("rsub_scalar", lambda a: 1.5 - a, WIDE)
+    case("mul_scalar", lambda a: a * 1.5, WIDE)
+    case("div_scalar", lambda a: a / 1.5, WIDE)
+    case("pow_scalar", lambda a: a ** 3, WIDE)
+    case("pow_scalar/half", lambda a: a ** 0.5, POSITIVE)
+    case("pow_scalar/two", lambda a: a ** 2, WIDE)
+
+    case("reshape", lambda x: x.reshape(4, 6), CUBE)
+    case("permute", lambda x: x.permute(2, 0, 1), CUBE)
+    case("slice", lambda x: x[:, :, 1:4:2], CUBE)
+    case("expand", lambda x: x.expand(2, 3, 3), ROW)
+    case("transpose", lambda x: x.transpose(0, 2), CUBE)
+    case("squeeze", lambda x: x[:1].squeeze(0), CUBE)
+    case("unsqueeze", lambda x: x.unsqueeze(-1), WIDE)
+    case("flatten", lambda x: x.flatten(1, 2), CUBE)
+    case("select", lambda x: x.select(1, -1), CUBE)
+    case("expand_as", lambda x, y: x.expand_as(y) * y, ROW, WIDE)
+    case("reshape_as", lambda x, y: x.reshape_as(y) * y, WIDE, WIDE.reshape(3, 2) + 1)
+
+    case("cat", lambda a, b: torch.cat([a, b, a], 1), WIDE, SECOND)
+    case("stack", lambda a, b: torch.stack([a, b], 1), WIDE, SECOND)
+    case("gather", lambda x, i: x.gather(1, i), WIDE, INDEX)
+    case("scatter_add", lambda x, s, i: x.scatter_add(1, i, s), WIDE, torch.cat([SECOND, SECOND], 1)[:, :4], INDEX)
+    case("index_select", lambda x, i: x.index_select(1, i), WIDE, LIST)
+    case("index_add", lambda x, s, i: x.index_add(1, i, s), WIDE, SECOND, LIST)
+    case("one_hot", lambda i: F.one_hot(i, 4), INDEX)
+    case("matmul", torch.matmul, WIDE, SECOND.reshape(3, 2))
+    case("matmul/batched", torch.matmul, CUBE, (CUBE[:1] + 0.25).transpose(1, 2))
+    case("matmul/vector", torch.matmul, CUBE, CUBE[1, 2])
+    case("matmul/dot", torch.matmul, ROW, WIDE[1])
+    case("linear", F.linear, WIDE, SECOND, ROW[:2])
+
+    case("sum", torch.sum, CUBE)
+    case("sum/dims", lambda x: x.sum((0, -1), keepdim=True), CUBE)
+    case("mean", torch.mean, CUBE)
+    case("mean/dims", lambda x: x.mean(1), CUBE)
+    case("var", torch.var, CUBE)
+    case("var/biased", lambda x: x.var((0, 2), correction=0), CUBE)
+    case("std", lambda x: x.std(-1, keepdim=True), CUBE)
+    tied = torch.tensor([[1.5, -0.5, 1.5], [-0.5, -0.5, 2.0]])
+    case("amax", lambda x: x.amax(1), tied)
+    case("amin", lambda x: x.amin(), tied)
+    case("max", lambda x: x.max(1, keepdim=True)[0], CUBE)
+    case("min", lambda x: x.min(0)[0], CUBE)
+    case("max/indices", lambda x: x.max(2)[1], CUBE)
+    case("min/indices", lambda x: x.min(1)[1], CUBE)
+    case("argmax", lambda x: x.argmax(2), CUBE)
+    case("argmin", lambda x: x.argmin(1, keepdim=True), CUBE)
+    case("topk", lambda x: x.topk(2, 2)[0], CUBE)
+    case("topk_indices", lambda x: x.topk(2, 1, largest=False)[1], CUBE)
+    case("logsumexp", lambda x: x.logsumexp((1, 2)), CUBE)
+    case("softmax", lambda x: x.softmax(1), CUBE)
+    case("log_softmax", lambda x: x.log_softmax(-1), CUBE)
+    case("norm", torch.linalg.vector_norm, CUBE)
+    case("sum_to", lambda x: x.sum_to_size(3, 1), CUBE)
+    case("mse_loss", lambda a, b: F.mse_loss(a, b), WIDE, SECOND)
+    case("arange", lambda: torch.arange(1, 2.5, 0.25))
+    case("full", lambda: torch.full((2, 2), -1.5))
+    case("detach", lambda a: a.detach() * a, WIDE)
+    return cases
+
+
+def ops_text():
+    """Everything in float64: where float32 is tested, too, its inputs are the same numbers."""
+    pool, rows = [], []
+
+    def place(t):
+        shape = list(t.shape)
+        pool.extend(t.detach().reshape(-1).to(torch.float64).tolist())
+        return "{%d, {%s}, %d, %d}" % (len(shape), ", ".join(map(str, shape)) or "0", t.dtype == torch.int64, len(pool) - t.numel())
+
+    for name, f, inputs in ops():
+        xs = [x.clone() if x.dtype == torch.int64 else x.to(torch.float64).requires_grad_() for x in inputs]
+        y = f(*xs)
+        floats = [x for x in xs if x.dtype != torch.int64]
+        if y.requires_grad:
+            weights = (torch.arange(y.numel(), dtype=torch.float64) * 0.25 + 0.5).reshape(y.shape)
+            (y * weights).sum().backward()
+        placed = [place(x) for x in xs]
+        out = place(y.to(torch.float64))
+        grads = [place(x.grad if x.grad is not None else torch.zeros_like(x)) for x in floats] if y.requires_grad else []
+        rows.append('    {"%s", %d, {%s}, %s, %d, {%s}},' % (name, len(xs), ", ".join(placed) or "{0, {0}, 0, 0}", out, len(grads), ", ".join(grads) or "{0, {0}, 0, 0}"))
+
+    def number(v):
+        if v != v:
+            return '__builtin_nan("")'
+        return ("-" if v < 0 else "") + "__builtin_inf()" if abs(v) == float("inf") else "%.17g" % v if "%.15g" % v != repr(v) else repr(v)
+
+    text = "typedef struct golden_array {\n    int ndim, shape[4], integer, at;\n} golden_array;\n"
+    text += "static const struct golden_op {\n    const char *name;\n    int n_in;\n    golden_array in[3], out;\n    int n_grads;\n    golden_array grad[3];\n} golden_ops[] = {\n"
+    text += "\n".join(rows) + "\n};\nstatic const double golden_pool[] = {\n"
+    for i in range(0, len(pool), 8):
+        text += "    " + ", ".join(number(v) for v in pool[i:i + 8]) + ",\n"
+    return text + "};\n"
+
+
+def write(name, text):
+    with open("tests/golden/" + name, "w") as f:
+        f.write("/* Values of PyTorch " + torch.__version__.split("+")[0] + ", written by tools/golden.py. */\n" + text)
+
+
+write("golden.h", optimizers() + "\n" + losses())
+write("promotion.h", promotion())
+write("ops.h", ops_text())

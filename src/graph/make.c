@@ -28,6 +28,12 @@ soma_tensor *soma_borrow(soma_context *ctx, const void *data, soma_dtype dtype, 
     return x;
 }
 
+/* Truncated, with the ends of int64 as limits; NaN is 0. What a narrower integer cannot hold wraps. */
+static int64_t to_integer(double v) {
+    if (v != v) return 0;
+    return v >= 0x1p63 ? INT64_MAX : v < -0x1p63 ? INT64_MIN : (int64_t)v;
+}
+
 soma_tensor *soma__number(soma_context *ctx, double value, soma_dtype dtype) {
     soma_tensor *x = leaf(ctx, dtype, NULL, 0);
     if (!x) return NULL;
@@ -35,9 +41,9 @@ soma_tensor *soma__number(soma_context *ctx, double value, soma_dtype dtype) {
     x->data = x->inline_data;
     if (dtype == SOMA_F32) *(float *)x->data = (float)value;
     else if (dtype == SOMA_F64) *(double *)x->data = value;
-    else if (dtype == SOMA_I64) *(int64_t *)x->data = (int64_t)value;
-    else if (dtype == SOMA_I32) *(int32_t *)x->data = (int32_t)value;
-    else *(uint8_t *)x->data = dtype == SOMA_BOOL ? value != 0 : (uint8_t)value;
+    else if (dtype == SOMA_I64) *(int64_t *)x->data = to_integer(value);
+    else if (dtype == SOMA_I32) *(int32_t *)x->data = (int32_t)(uint32_t)to_integer(value);
+    else *(uint8_t *)x->data = dtype == SOMA_BOOL ? value != 0 : (uint8_t)to_integer(value);
     return x;
 }
 

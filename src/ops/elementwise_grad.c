@@ -73,12 +73,17 @@ void soma__grad_remainder(const soma__vjp *v) {
     if (v->wants[1]) v->gx[1] = to_shape(soma_neg(soma_mul(G, soma_floor(soma_div(X, v->in[1])))), v->in[1]);
 }
 
+/* A number beside x: whole ones count as Python's int, others as its float. */
+static soma_tensor *number_beside(const soma_tensor *x, double value) {
+    bool whole = value > -9e15 && value < 9e15 && value == (double)(int64_t)value;
+    soma_dtype dtype = soma__is_float(x->dtype) ? (soma_dtype)x->dtype : whole ? (x->dtype == SOMA_BOOL ? SOMA_I64 : (soma_dtype)x->dtype) : SOMA_F32;
+    return soma__number(x->ctx, value, dtype);
+}
+
 /* A composite of one op on x and a number. */
 static soma_tensor *with_number(soma_tensor *x, double value, soma_tensor *(*op)(soma_tensor *, soma_tensor *), bool swap) {
     if (!soma__check(&x, 1)) return NULL;
-    bool whole = value == (double)(int64_t)value && value > -9e15 && value < 9e15;
-    soma_dtype dtype = soma__is_float(x->dtype) ? (soma_dtype)x->dtype : whole ? (x->dtype == SOMA_BOOL ? SOMA_I64 : (soma_dtype)x->dtype) : SOMA_F32;
-    soma_tensor *n = soma__number(x->ctx, value, dtype);
+    soma_tensor *n = number_beside(x, value);
     return n ? (swap ? op(n, x) : op(x, n)) : NULL;
 }
 
@@ -102,7 +107,7 @@ soma_tensor *soma_clamp(soma_tensor *x, soma_tensor *low, soma_tensor *high) {
 
 soma_tensor *soma_clamp_to(soma_tensor *x, double low, double high) {
     if (!soma__check(&x, 1)) return NULL;
-    soma_tensor *a = low > -__builtin_inf() ? soma__number(x->ctx, low, (soma_dtype)x->dtype) : NULL;
-    soma_tensor *b = high < __builtin_inf() ? soma__number(x->ctx, high, (soma_dtype)x->dtype) : NULL;
+    soma_tensor *a = low > -__builtin_inf() ? number_beside(x, low) : NULL;
+    soma_tensor *b = high < __builtin_inf() ? number_beside(x, high) : NULL;
     return soma_clamp(x, a, b);
 }
