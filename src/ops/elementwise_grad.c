@@ -99,9 +99,9 @@ soma_tensor *soma_clamp(soma_tensor *x, soma_tensor *low, soma_tensor *high) {
     soma_context *ctx = x->ctx;
     soma_interior_begin(ctx);
     soma_tensor *y = x;
-    /* where, not maximum: torch passes the gradient on at the bound itself */
-    if (y && low) y = soma_where(soma_lt(y, low), low, y);
-    if (y && high) y = soma_where(soma_gt(y, high), high, y);
+    /* torch shares the gradient evenly between equal values */
+    if (y && low) y = soma_maximum(y, low);
+    if (y && high) y = soma_minimum(y, high);
     return soma_interior_end(ctx, y);
 }
 
@@ -109,5 +109,10 @@ soma_tensor *soma_clamp_to(soma_tensor *x, double low, double high) {
     if (!soma__check(&x, 1)) return NULL;
     soma_tensor *a = low > -__builtin_inf() ? number_beside(x, low) : NULL;
     soma_tensor *b = high < __builtin_inf() ? number_beside(x, high) : NULL;
-    return soma_clamp(x, a, b);
+    soma_interior_begin(x->ctx);
+    soma_tensor *y = x;
+    /* torch passes no gradient on at a bound that is a number; NaN stays */
+    if (a) y = soma_where(soma_le(y, a), a, y);
+    if (b) y = soma_where(soma_ge(y, b), b, y);
+    return soma_interior_end(x->ctx, soma__check(&y, 1) ? y : NULL);
 }
