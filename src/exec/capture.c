@@ -263,11 +263,8 @@ soma_status soma_program_run(soma_program *p) {
     }
     for (size_t i = 0; i < v->n_draws; i++) v->draws[i].position->inline_data[1] = ctx->streams.list[v->draws[i].stream].counter + v->draws[i].from;
     if (run_hooks(ctx, v) != SOMA_OK) return ctx->status;
-    if (soma__exec_steps(ctx, v->plan) != SOMA_OK) {
-        undo_hooks(v, v->n_hooks);
-        ctx->changed = 0; /* of this run, not of the tape */
-        return ctx->status;
-    }
+    int done;
+    if (soma__exec_steps(ctx, v->plan, &done) != SOMA_OK) return undo_hooks(v, v->n_hooks), ctx->status;
     for (size_t i = 0; i < v->n_takes; i++) ctx->streams.list[i].counter += v->takes[i];
     p->ran = true;
     return SOMA_OK;

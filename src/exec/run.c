@@ -28,16 +28,22 @@ bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p) {
     return true;
 }
 
-/* After the first n steps of a run that failed: what changed a variable stays, the rest is undone. */
-static void note_changed(soma_context *ctx, const soma__plan *p, int n) {
-    ctx->changed = 0;
+static void note_changed(soma_context *ctx, uint32_t entry) {
+    int op = soma__entry_op(ctx, entry);
+    bool changes = op != SOMA_OP_leaf && (soma__ops[op]->cls == SOMA__CLASS_ASSIGN || soma__ops[op]->cls == SOMA__CLASS_UPDATE);
+    if (changes && ctx->changed <= entry) ctx->changed = entry + 1;
+}
+
+/* After the first n steps of a run of the tape that failed: what changed a variable stays, the rest will be undone. */
+static void note_done(soma_context *ctx, const soma__plan *p, int n) {
     for (int i = 0; i < n; i++) {
-        soma__op_class cls = soma__ops[p->steps[i].call.op]->cls;
-        if (cls == SOMA__CLASS_ASSIGN || cls == SOMA__CLASS_UPDATE) ctx->changed = p->steps[i].entry + 1;
+        const soma__step *s = &p->steps[i];
+        if (s->group == SOMA__NONE && s->entry < p->n_entries) note_changed(ctx, s->entry);
+        for (int k = 0; s->group != SOMA__NONE && k < p->groups[s->group].n; k++) note_changed(ctx, p->groups[s->group].members[k]);
     }
 }
 
-soma_status soma__exec_steps(soma_context *ctx, soma__plan *p) {
+soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done) {
     soma__fpmode mode = soma__fpmode_enter();
     int i = 0;
     for (; i < p->n_steps; i++) {
@@ -53,7 +59,7 @@ soma_status soma__exec_steps(soma_context *ctx, soma__plan *p) {
         }
     }
     soma__fpmode_leave(mode);
-    if (i < p->n_steps) note_changed(ctx, p, i);
+    *done = i;
     ctx->stats.plans_run++;
     ctx->stats.kernels_run += p->n_steps;
     return ctx->status;
@@ -88,9 +94,13 @@ soma_status soma__exec_flush(soma_context *ctx, int close_depth) {
         return soma_error_raise(ctx, SOMA_ERROR_STATE, "a value cannot be read, nor a scope closed, while a program is captured: nothing is computed yet");
     if (soma__grads_store(ctx) != SOMA_OK) return ctx->status;
     if (!ctx->tape.work) return soma__tape_clear(ctx), SOMA_OK;
+    int done = 0;
     soma__plan *p = soma__plan_get(ctx, close_depth);
     if (p) {
-        if (!soma__exec_bind_slab(ctx, p) || !bind_entries(ctx, p) || soma__exec_steps(ctx, p) != SOMA_OK) unset_kept(ctx, p);
+        if (!soma__exec_bind_slab(ctx, p) || !bind_entries(ctx, p) || soma__exec_steps(ctx, p, &done) != SOMA_OK) {
+            note_done(ctx, p, done);
+            unset_kept(ctx, p);
+        }
     }
     for (size_t i = 0; i < ctx->tape.count; i++) ctx->tape.entries[i].x->flags |= SOMA__EVALUATED;
     soma__tape_clear(ctx);
