@@ -1,4 +1,6 @@
 """Writes tests/golden/*.h from PyTorch: run with a Python that has torch, from the top folder. The tests themselves need no Python."""
+import textwrap
+
 import torch
 
 torch.manual_seed(0)
@@ -231,9 +233,7 @@ def ops_text():
     text = "typedef struct golden_array {\n    int ndim, shape[4], integer, at;\n} golden_array;\n"
     text += "static const struct golden_op {\n    const char *name;\n    int n_in;\n    golden_array in[3], out;\n    int n_grads;\n    golden_array grad[3];\n} golden_ops[] = {\n"
     text += "\n".join(rows) + "\n};\nstatic const double golden_pool[] = {\n"
-    for i in range(0, len(pool), 8):
-        text += "    " + ", ".join(number(v) for v in pool[i:i + 8]) + ",\n"
-    return text + "};\n"
+    return text + textwrap.fill(", ".join(number(v) for v in pool), 150, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False) + "};\n"
 
 
 def write(name, text):
