@@ -1,5 +1,5 @@
-/* Measures soma on the work of bench/support/workload.c: milliseconds, the fraction of the multiply-add peak, and peers on the same work in the same minute.
- * Blocks of soma and of the peers take turns; only one runs at any moment.
+/* Measures soma on the work of bench/support/workload.c: milliseconds, the fraction of the multiply-add peak, and peers on the same
+ * work in the same minute. Blocks of soma and of the peers take turns; only one runs at any moment.
  *
  *     speed [--quick] [--no-peers] [--python PATH --peer SCRIPT --log FILE] [--json FILE] [--startup PROGRAM] [filter]
  *
@@ -28,8 +28,8 @@ typedef struct bench {
     bool quick, no_peers;
     const char *python, *script, *log, *json_path, *startup, *filter;
     const char *isa;
-    int threads;      /* all */
-    double peak;      /* GFLOP/s of one thread, the best seen so far */
+    int threads; /* all */
+    double peak; /* GFLOP/s of one thread, the best seen so far */
     peer peers[MAX_PEERS];
     int peer_count;
     FILE *json;
@@ -40,8 +40,9 @@ static bool parse(bench *b, int argc, char **argv) {
     const struct option_row {
         const char *name, **value;
         bool *flag;
-    } rows[] = {{"--quick", NULL, &b->quick},     {"--no-peers", NULL, &b->no_peers},  {"--python", &b->python, NULL},  {"--peer", &b->script, NULL},
-                {"--log", &b->log, NULL},         {"--json", &b->json_path, NULL},     {"--startup", &b->startup, NULL}};
+    } rows[] = {{"--quick", NULL, &b->quick},    {"--no-peers", NULL, &b->no_peers}, {"--python", &b->python, NULL},
+                {"--peer", &b->script, NULL},    {"--log", &b->log, NULL},           {"--json", &b->json_path, NULL},
+                {"--startup", &b->startup, NULL}};
     for (int i = 1; i < argc; i++) {
         const struct option_row *row = NULL;
         for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
@@ -49,7 +50,9 @@ static bool parse(bench *b, int argc, char **argv) {
         if (row && row->flag) *row->flag = true;
         else if (row && i + 1 < argc) *row->value = argv[++i];
         else if (argv[i][0] != '-' && !b->filter) b->filter = argv[i];
-        else return fprintf(stderr, "bench: what is %s?\nbench/run [--quick] [--no-peers] [part of a workload's name]\n", argv[i]), false;
+        else
+            return fprintf(stderr, "bench: what is %s?\nbench/run [--quick] [--no-peers] [part of a workload's name]\n", argv[i]),
+                   false;
     }
     return true;
 }
@@ -74,7 +77,8 @@ static bool print_facts(bench *b) {
     b->peak = bench_peak(b->isa, 1, 0.3);
     print_cpu();
     printf("soma %s, compiler %s, instruction set %s, threads %d\n", soma_version(), __VERSION__, b->isa, b->threads);
-    printf("multiply-add peak: %.1f GFLOP/s with 1 thread, %.1f with %d\n", b->peak, bench_peak(b->isa, b->threads, 0.3), b->threads);
+    printf("multiply-add peak: %.1f GFLOP/s with 1 thread, %.1f with %d\n", b->peak, bench_peak(b->isa, b->threads, 0.3),
+           b->threads);
     return true;
 }
 
@@ -178,9 +182,12 @@ static void measure_startup(bench *b) {
     close(fds[0]), close(fds[1]);
     double mib = strtod(text, NULL) / 1024;
     b->failed |= !ok;
-    printf("\nstartup: a context, a 2x2 product and exit: median %.2f ms, minimum %.2f ms (target 5), %.2f MiB resident (target 4)\n", samples_median(&s),
-           samples_min(&s), mib);
-    if (b->json) fprintf(b->json, "{\"name\": \"startup\", \"ms\": %.4g, \"min_ms\": %.4g, \"resident_mib\": %.4g}\n", samples_median(&s), samples_min(&s), mib);
+    printf(
+        "\nstartup: a context, a 2x2 product and exit: median %.2f ms, minimum %.2f ms (target 5), %.2f MiB resident (target 4)\n",
+        samples_median(&s), samples_min(&s), mib);
+    if (b->json)
+        fprintf(b->json, "{\"name\": \"startup\", \"ms\": %.4g, \"min_ms\": %.4g, \"resident_mib\": %.4g}\n", samples_median(&s),
+                samples_min(&s), mib);
 }
 
 int main(int argc, char **argv) {

@@ -1,5 +1,5 @@
-/* The smallest program: a context, a 2x2 product, the end. With an argument it prints the most memory it had resident, in KiB. (The kernel's count for
- * a finished child would include its parent before the exec.) */
+/* The smallest program: a context, a 2x2 product, the end. With an argument it prints the most memory it had resident, in KiB. (The
+ * kernel's count for a finished child would include its parent before the exec.) */
 #include <soma/soma.h>
 
 #include <stdio.h>

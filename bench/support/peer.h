@@ -1,5 +1,5 @@
-/* A peer library in a process of its own (peer.py), asked line by line over pipes. It is stopped while it is not asked, so that its threads take
- * nothing from the others. */
+/* A peer library in a process of its own (peer.py), asked line by line over pipes. It is stopped while it is not asked, so that its
+ * threads take nothing from the others. */
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
 
@@ -15,9 +15,9 @@ typedef struct peer {
     int threads;
     pid_t pid; /* 0: not running */
     int to, from;
-    char reply[PEER_REPLY];   /* the last answer */
-    char version[64];         /* what it calls itself */
-    char ways[PEER_REPLY];    /* names of the ways of the work that is prepared, with 0 between them */
+    char reply[PEER_REPLY]; /* the last answer */
+    char version[64];       /* what it calls itself */
+    char ways[PEER_REPLY];  /* names of the ways of the work that is prepared, with 0 between them */
     const char *way[PEER_MAX_WAYS];
     int way_count;
 } peer;

@@ -18,14 +18,15 @@ void samples_add(samples *s, double seconds);
 double samples_min(const samples *s);
 double samples_median(const samples *s);
 
-/* One line of the table. Everything derived (GFLOP/s, fraction, ratio) is of the minima: other work on the machine only ever adds time. */
+/* One line of the table. Everything derived (GFLOP/s, fraction, ratio) is of the minima: other work on the machine only ever adds
+ * time. */
 typedef struct result {
     const char *name, *way; /* the workload, and how it is done: "soma captured", "torch compile" */
     int threads;
     const samples *blocks;
-    double flops, peak;      /* of a step; GFLOP/s of one thread */
-    bool ours;               /* only our lines have a ratio and a JSON line */
-    const char *peer;        /* the best peer's way, NULL without one */
+    double flops, peak; /* of a step; GFLOP/s of one thread */
+    bool ours;          /* only our lines have a ratio and a JSON line */
+    const char *peer;   /* the best peer's way, NULL without one */
     const samples *of_peer;
 } result;
 

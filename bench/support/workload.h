@@ -37,8 +37,8 @@ typedef struct bench_job bench_job;
 bench_job *bench_job_open(const workload *w, int threads);
 /* The ways soma does it, as "captured, loss read"; NULL beyond the last. */
 const char *bench_job_way(const bench_job *j, int way);
-/* Seconds of one step, the mean over a block of about `seconds`; the first block of a way finds its number of steps, warms up, and is not to be
- * counted. Negative after an error, which is printed. */
+/* Seconds of one step, the mean over a block of about `seconds`; the first block of a way finds its number of steps, warms up, and
+ * is not to be counted. Negative after an error, which is printed. */
 double bench_job_block(bench_job *j, int way, double seconds);
 void bench_job_close(bench_job *j);
 
