@@ -66,6 +66,13 @@ static void print_cpu(void) {
     printf("cpu: %s\n", model);
 }
 
+/* Spinning threads that share a core with other work take many times as long, soma's and the peers' alike. */
+static void warn_of_load(int threads) {
+    double load;
+    if (getloadavg(&load, 1) == 1 && load > 0.3 * threads)
+        printf("warning: other work runs, or ran a minute ago, on this machine (load %.1f); do not trust these numbers\n", load);
+}
+
 /* What soma uses here. */
 static bool print_facts(bench *b) {
     soma_context *ctx;
@@ -79,6 +86,7 @@ static bool print_facts(bench *b) {
     printf("soma %s, compiler %s, instruction set %s, threads %d\n", soma_version(), __VERSION__, b->isa, b->threads);
     printf("multiply-add peak: %.1f GFLOP/s with 1 thread, %.1f with %d\n", b->peak, bench_peak(b->isa, b->threads, 0.3),
            b->threads);
+    warn_of_load(b->threads);
     return true;
 }
 
@@ -198,15 +206,18 @@ int main(int argc, char **argv) {
     if (!b.no_peers && b.python && b.script && b.log) start_peers(&b);
     printf("GFLOP/s, fraction of peak and ratio (best peer's time / soma's) are of the minima.\n");
     fflush(stdout);
+    int found = 0;
     for (size_t i = 0; i < bench_workload_count; i++) {
         const workload *w = &bench_workloads[i];
         if (b.filter && !strstr(w->name, b.filter)) continue;
+        found++;
         report_heading(w->name, w->words);
         measure(&b, w, 1);
         if (b.threads > 1 && !w->one_thread) measure(&b, w, b.threads);
     }
+    if (found == 0) fprintf(stderr, "bench: no workload's name has '%s' in it\n", b.filter);
     if (b.startup && !b.filter) measure_startup(&b);
     for (int i = 0; i < b.peer_count; i++) peer_stop(&b.peers[i]);
     if (b.json) fclose(b.json);
-    return b.failed ? 1 : 0;
+    return b.failed || found == 0 ? 1 : 0;
 }
