@@ -24,6 +24,7 @@ soma_tensor *soma_cat(soma_tensor *const *xs, size_t count, int64_t dim) {
     soma_tensor *in[CAT_AT_ONCE];
     int64_t shape[SOMA_MAX_DIMS], d = dim;
     if (!soma__check_dim(xs[0], "cat", &d)) return NULL;
+    if (!xs[0]->ndim) return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "cat: the first tensor has no dimensions to join along; stack makes one"), NULL;
     if (count > CAT_AT_ONCE) { /* joined in steps */
         soma_interior_begin(ctx);
         in[0] = soma_cat(xs, CAT_AT_ONCE, dim);
@@ -34,10 +35,10 @@ soma_tensor *soma_cat(soma_tensor *const *xs, size_t count, int64_t dim) {
         }
         return soma_interior_end(ctx, in[0]);
     }
-    soma_dtype dtype = (soma_dtype)xs[0]->dtype;
+    soma_tensor widest = *xs[0]; /* in dtype */
     memcpy(shape, xs[0]->shape, sizeof shape);
     for (size_t i = 1; i < count; i++) {
-        bool fits = xs[i]->ndim == xs[0]->ndim && xs[i]->ndim;
+        bool fits = xs[i]->ndim == xs[0]->ndim;
         for (int k = 0; fits && k < xs[0]->ndim; k++) fits = k == d || xs[i]->shape[k] == xs[0]->shape[k];
         if (!fits) {
             char a[128], b[128];
@@ -45,9 +46,10 @@ soma_tensor *soma_cat(soma_tensor *const *xs, size_t count, int64_t dim) {
                              soma_shape_text(xs[i], a, sizeof a), (long long)d, soma_shape_text(xs[0], b, sizeof b));
             return NULL;
         }
-        if (xs[i]->dtype != (int)dtype) dtype = soma__result_type(xs[0], xs[i]);
+        widest.dtype = (uint8_t)soma__result_type(&widest, xs[i]);
         shape[d] += xs[i]->shape[d];
     }
+    soma_dtype dtype = (soma_dtype)widest.dtype;
     for (size_t i = 0; i < count; i++)
         if (!(in[i] = soma__as(xs[i], dtype))) return NULL;
     soma__record r = {SOMA_OP_cat, dtype, xs[0]->ndim, shape, in, (int)count, &d, 1};
@@ -80,7 +82,12 @@ const soma__op_def soma__op_cat = {.name = "cat", .cls = SOMA__CLASS_KERNEL, .ru
 soma_tensor *soma_stack(soma_tensor *const *xs, size_t count, int64_t dim) {
     if (!xs || !count || !xs[0]) return NULL;
     soma_context *ctx = xs[0]->ctx;
-    if (dim < 0) dim += xs[0]->ndim + 1;
+    int64_t n_dims = xs[0]->ndim + 1;
+    if (dim < -n_dims || dim >= n_dims) {
+        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "stack: dimension %lld is outside [%lld, %lld)", (long long)dim, (long long)-n_dims, (long long)n_dims);
+        return NULL;
+    }
+    if (dim < 0) dim += n_dims;
     soma_interior_begin(ctx);
     soma_tensor *y = NULL, *part[CAT_AT_ONCE];
     for (size_t i = 0; i < count;) {
@@ -120,7 +127,12 @@ static bool gather_fits(soma_tensor *x, const char *op, int64_t *dim, soma_tenso
 
 soma_tensor *soma_gather(soma_tensor *x, int64_t dim, soma_tensor *index) {
     soma_tensor *in[2] = {x, index};
-    if (!soma__check(in, 2) || !gather_fits(x, "gather", &dim, index)) return NULL;
+    if (!soma__check(in, 2)) return NULL;
+    if (!x->ndim && !index->ndim) { /* as if both had one element in one dimension */
+        soma_interior_begin(x->ctx);
+        return soma_interior_end(x->ctx, soma_squeeze(soma_gather(soma_unsqueeze(x, 0), dim, soma_unsqueeze(index, 0)), 0));
+    }
+    if (!gather_fits(x, "gather", &dim, index)) return NULL;
     soma__record r = {SOMA_OP_gather, (soma_dtype)x->dtype, index->ndim, index->shape, in, 2, &dim, 1};
     return soma__graph_record(x->ctx, &r);
 }
@@ -290,8 +302,8 @@ const soma__op_def soma__op_one_hot = {.name = "one_hot", .cls = SOMA__CLASS_KER
 
 soma_tensor *soma_topk_indices(soma_tensor *x, int64_t k, int64_t dim, bool largest) {
     if (!soma__check(&x, 1) || !soma__check_dim(x, "topk", &dim)) return NULL;
-    if (!x->ndim || k < 0 || k > x->shape[dim]) {
-        soma_error_raise(x->ctx, SOMA_ERROR_RANGE, "topk: k = %lld of %lld elements", (long long)k, x->ndim ? (long long)x->shape[dim] : 0ll);
+    if (x->ndim ? k < 0 || k > x->shape[dim] : k != 1) {
+        soma_error_raise(x->ctx, SOMA_ERROR_RANGE, "topk: k = %lld of %lld elements", (long long)k, x->ndim ? (long long)x->shape[dim] : 1ll);
         return NULL;
     }
     int64_t shape[SOMA_MAX_DIMS], attr[3] = {dim, k, largest};
@@ -303,7 +315,7 @@ soma_tensor *soma_topk_indices(soma_tensor *x, int64_t k, int64_t dim, bool larg
 
 static int topk_run(const soma__call *c) {
     const soma__operand *x = &c->in[0];
-    int64_t outer, inner, n = x->shape[c->attr[0]], k = c->attr[1];
+    int64_t outer, inner, n = x->ndim ? x->shape[c->attr[0]] : 1, k = c->attr[1];
     around(x, c->attr[0], &outer, &inner);
     for (int64_t o = 0; o < outer; o++)
         for (int64_t j = 0; j < inner; j++) {

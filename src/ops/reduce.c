@@ -115,8 +115,12 @@ static int sum_run(const soma__call *c) {
 static bool reduce_mask(soma_tensor *x, const char *op, const soma_reduce_opts *o, int64_t *mask) {
     *mask = (1 << x->ndim) - 1;
     if (!o || !o->ndims) return true;
+    if (o->ndims < 0 || o->ndims > SOMA_MAX_DIMS) {
+        soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "%s: %lld dimensions; 0 to %d are wanted", op, (long long)o->ndims, SOMA_MAX_DIMS);
+        return false;
+    }
     *mask = 0;
-    for (int64_t i = 0; i < o->ndims && i < SOMA_MAX_DIMS; i++) {
+    for (int64_t i = 0; i < o->ndims; i++) {
         int64_t d = o->dims[i];
         if (!soma__check_dim(x, op, &d)) return false;
         if (*mask >> d & 1) {
@@ -257,16 +261,23 @@ soma_tensor *soma_var(soma_tensor *x, const soma_reduce_opts *options) {
     return soma_interior_end(x->ctx, soma_div_scalar(soma_sum(soma_square(d), options), n > 0 ? n : 0));
 }
 
+/* The square root of x >= 0 with the gradient 0 at 0, as torch's std and norm have it: the root is taken of 1 there, and not used. */
+static soma_tensor *root(soma_tensor *x) {
+    if (!x) return NULL;
+    soma_tensor *zero = soma__number(x->ctx, 0, (soma_dtype)x->dtype), *one = soma__number(x->ctx, 1, (soma_dtype)x->dtype), *at = soma_eq(x, zero);
+    return soma_where(at, zero, soma_sqrt(soma_where(at, one, x)));
+}
+
 soma_tensor *soma_std(soma_tensor *x, const soma_reduce_opts *options) {
     if (!soma__check(&x, 1)) return NULL;
     soma_interior_begin(x->ctx);
-    return soma_interior_end(x->ctx, soma_sqrt(soma_var(x, options)));
+    return soma_interior_end(x->ctx, root(soma_var(x, options)));
 }
 
 soma_tensor *soma_norm(soma_tensor *x) {
     if (!soma__check(&x, 1)) return NULL;
     soma_interior_begin(x->ctx);
-    return soma_interior_end(x->ctx, soma_sqrt(soma_sum(soma_square(x), NULL)));
+    return soma_interior_end(x->ctx, root(soma_sum(soma_square(x), NULL)));
 }
 
 soma_tensor *soma_logsumexp(soma_tensor *x, const soma_reduce_opts *options) {
@@ -309,11 +320,11 @@ static int arg_run(const soma__call *c) {
 
 static soma_tensor *arg(int op, soma_tensor *x, int64_t dim, bool keepdim) {
     if (!soma__check(&x, 1) || !soma__check_dim(x, soma__ops[op]->name, &dim)) return NULL;
-    if (!x->ndim || !x->shape[dim]) {
+    if (x->ndim && !x->shape[dim]) {
         soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "%s: dimension %lld has no elements", soma__ops[op]->name, (long long)dim);
         return NULL;
     }
-    return reduce(op, x, (int64_t)1 << dim, keepdim, SOMA_I64);
+    return reduce(op, x, x->ndim ? (int64_t)1 << dim : 0, keepdim, SOMA_I64);
 }
 soma_tensor *soma_argmax(soma_tensor *x, int64_t dim, bool keepdim) { return arg(SOMA_OP_argmax, x, dim, keepdim); }
 soma_tensor *soma_argmin(soma_tensor *x, int64_t dim, bool keepdim) { return arg(SOMA_OP_argmin, x, dim, keepdim); }

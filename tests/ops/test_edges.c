@@ -1,0 +1,69 @@
+/* Edges of picking, joining and reducing, as PyTorch has them: no dimensions, many dtypes, zero spread. */
+#include "support/check.h"
+
+#include "soma/grad.h"
+
+static void cat_takes_the_widest_dtype_of_all(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *i = soma_ones(ctx, SOMA_I64, SOMA_SHAPE(1)), *f = soma_full(ctx, 2.5, SOMA_F64, SOMA_SHAPE(1)), *b = soma_ones(ctx, SOMA_BOOL, SOMA_SHAPE(1));
+    soma_tensor *y = soma_cat((soma_tensor *[]){i, f, i, b}, 4, 0);
+    double got[4];
+    assert_int_equal(soma_tensor_dtype(y), SOMA_F64);
+    assert_int_equal(soma_read(y, got, sizeof got), SOMA_OK);
+    assert_true(got[0] == 1 && got[1] == 2.5 && got[2] == 1 && got[3] == 1);
+    soma_context_free(ctx);
+}
+
+static void joining_says_which_dimension_is_wrong(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *number = soma_scalar(ctx, 1), *x = soma_ones(ctx, SOMA_F32, SOMA_SHAPE(2));
+    assert_null(soma_cat(&number, 1, 0));
+    check_error(ctx, SOMA_ERROR_SHAPE, "no dimensions");
+    assert_null(soma_stack(&x, 1, -3));
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "outside [-2, 2)");
+    soma_context_free(ctx);
+}
+
+static void a_number_is_its_own_extreme(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *x = soma_variable(soma_scalar(ctx, 3), &(soma_variable_opts){.requires_grad = 1}), *at, *best = soma_max(x, -1, true, &at);
+    double value, place, top, slope;
+    soma_item(best, &value), soma_item(at, &place);
+    soma_item(soma_topk(x, 1, 0, true, NULL), &top);
+    soma_backward(best, NULL);
+    soma_item(soma_tensor_grad(x), &slope);
+    check_fine(ctx);
+    assert_int_equal(soma_ndim(best), 0);
+    assert_true(value == 3 && place == 0 && top == 3 && slope == 1);
+    soma_context_free(ctx);
+}
+
+static void a_root_of_no_spread_has_no_slope(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *x = soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(3)), &(soma_variable_opts){.requires_grad = 1});
+    soma_backward(soma_add(soma_std(x, NULL), soma_norm(x)), NULL);
+    float got[3];
+    assert_int_equal(soma_read(soma_tensor_grad(x), got, sizeof got), SOMA_OK);
+    assert_true(got[0] == 0 && got[1] == 0 && got[2] == 0);
+    soma_context_free(ctx);
+}
+
+static void a_reduction_counts_its_dimensions(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *x = soma_ones(ctx, SOMA_F32, SOMA_SHAPE(2));
+    assert_null(soma_sum(x, &(soma_reduce_opts){.ndims = 9}));
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "9 dimensions");
+    soma_context_free(ctx);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(cat_takes_the_widest_dtype_of_all), cmocka_unit_test(joining_says_which_dimension_is_wrong),
+                                       cmocka_unit_test(a_number_is_its_own_extreme), cmocka_unit_test(a_root_of_no_spread_has_no_slope),
+                                       cmocka_unit_test(a_reduction_counts_its_dimensions)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
