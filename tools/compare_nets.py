@@ -19,7 +19,7 @@ def draw_optimizer(r, kind):
         o["nesterov"] = bool(o["momentum"] and r.random() < 0.4)
         o["dampening"] = 0.0 if o["nesterov"] else float(r.choice([0, 0, 0.3]))
     else:
-        o["betas"] = [(0.9, 0.999), (0.8, 0.95), (0.0, 0.9), (0.5, 0.0)][r.integers(4)]
+        o["betas"] = [(0.9, 0.999), (0.8, 0.95), (0.0, 0.9), (0.5, 0.5)][r.integers(4)]
         o["eps"] = float(r.choice([1e-8, 1e-3]))
         if r.random() < 0.3: del o["betas"]
         if r.random() < 0.3: del o["eps"]
@@ -192,8 +192,8 @@ def forward(m, x, noise):
     return x
 
 
-def run_torch(c, start, dtype, noise):
-    """noise stands where a run of less precision rounds; see compare_torch.py."""
+def run_torch(c, start, dtype, noise, slack=0):
+    """noise stands where a run of less precision rounds, see compare_torch.py; slack is that of the size of a step."""
     m = torch_layers(c, c["layers"], dtype)
     m.load_state_dict({k: torch.tensor(v, dtype=dtype) for k, v in start.items()})
     m.train(not c["eval"])
@@ -212,9 +212,15 @@ def run_torch(c, start, dtype, noise):
         elif c["clip"]: torch.nn.utils.clip_grad_value_(params, c["clip"][1])
         if c["change_lr"] and i == 3:
             for g in o.param_groups: g["lr"] = c["groups"][0]["lr"] / 2
+        before = [p.detach().clone() for p in params]
         o.step()
         with torch.no_grad():
-            for p in params: p.copy_(noise(p))
+            for p, b in zip(params, before):
+                if not noise.eps: continue
+                # soma keeps an optimizer's numbers (learning rate, betas, decay) in float32 for float64 parameters, too; its parts may cancel in a step
+                step, (e, f) = p - b, 2 * torch.rand(2, *p.shape, generator=noise.generator) - 1
+                decay = 1 if c["optimizer"] == "adamw" else max(g["lr"] * g.get("weight_decay", 0) for g in c["groups"])
+                p.copy_(noise(b * (1 + slack * f * decay) + noise(step) + slack * e * step.abs().max()))
         results["loss %d" % i] = loss
     results.update(m.state_dict())
     return {k: v.detach().numpy().copy() for k, v in results.items()}

@@ -17,6 +17,9 @@ class Op:
     """draw(g) gives operands and attributes, or None when nothing fits; torch(ins, **attributes) and soma(s, ins, **attributes) compute. exact: no
     rounding, and kinks, so the reference runs without noise on its operands."""
 
+    # a gradient rule made of the result: for the noisy runs, where what is saved has to carry the noise, too
+    by_result = None
+
     def __init__(self, name, draw, torch_, soma, exact=False):
         self.name, self.draw, self.torch, self.soma, self.exact = name, draw, torch_, soma, exact
 
@@ -46,7 +49,10 @@ KINDS = {"FLOATING": ANY, "NUMERIC": NUMBERS, "ANY": ANY, "TEST": ANY, "LOGIC": 
 # no rounding, or kinks that noise would move
 EXACT = {"neg", "abs", "sign", "relu", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite", "logical_not", "maximum", "minimum", "eq", "ne",
          "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "floor_divide"}
-OTHERWISE = {"pow": lambda a, b: torch.pow(a, b) if a.dtype in FLOATS or b.dtype in FLOATS else torch.pow(floating(a), floating(b))}
+# soma's pow gives float32 for integers; PyTorch's floor_divide has no gradient rule, and its atan2 negates bytes as bytes
+OTHERWISE = {"pow": lambda a, b: torch.pow(a, b) if a.dtype in FLOATS or b.dtype in FLOATS else torch.pow(floating(a), floating(b)),
+             "floor_divide": lambda a, b: torch.floor_divide(a.detach(), b.detach()),
+             "atan2": lambda a, b: torch.atan2(*(x if x.dtype in FLOATS else x.to(torch.int64) for x in (a, b)))}
 
 for name, kind in cs.table("UNARY"):
     op(name, lambda g, k=kind: ([g.pick(KINDS[k])], {}), lambda x, f=getattr(torch, name): f(x[0]), lambda s, x, n=name: s.call(n, x[0]), name in EXACT)
@@ -92,7 +98,7 @@ def draw_to(g):
     v = g.values[x]
     if v.dtype in FLOATS and ANY[dtype] not in FLOATS and v.numel():
         # outside the range soma saturates and PyTorch is undefined
-        if not bool(torch.isfinite(v).all()) or float(v.abs().max()) > 100 or (ANY[dtype] == torch.uint8 and float(v.min()) < 0): return None
+        if not bool(torch.isfinite(v).all()) or float(v.detach().abs().max()) > 100 or (ANY[dtype] == torch.uint8 and float(v.detach().min()) < 0): return None
     return [x], {"dtype": int(cs.NUMBER[np.dtype(NUMPY[ANY[dtype]])])}
 
 
@@ -320,7 +326,7 @@ def draw_topk(g):
     drawn = draw_along(g, NUMBERS)
     if not drawn: return None
     shape = g.shape(drawn[0][0])
-    drawn[1].update(k=int(g.r.integers(0, (shape[drawn[1]["dim"]] if shape else 1) + 1)), largest=bool(g.r.random() < 0.5))
+    drawn[1].update(k=int(g.r.integers(0, shape[drawn[1]["dim"]] + 1)) if shape else 1, largest=bool(g.r.random() < 0.5))
     return drawn
 
 
@@ -338,3 +344,19 @@ def draw_sum_to(g):
 
 
 op("sum_to", draw_sum_to, lambda x, shape: x[0].sum_to_size(shape), shaped("sum_to"))
+
+OPS["tanh"].by_result = lambda g, x, y: g * (1 - y * y)
+OPS["sigmoid"].by_result = lambda g, x, y: g * y * (1 - y)
+OPS["exp"].by_result = lambda g, x, y: g * y
+OPS["expm1"].by_result = lambda g, x, y: g * (y + 1)
+OPS["tan"].by_result = lambda g, x, y: g * (1 + y * y)
+OPS["softmax"].by_result = lambda g, x, y, dim: y * (g - (g * y).sum(dim, keepdim=True))
+OPS["log_softmax"].by_result = lambda g, x, y, dim: g - y.exp() * g.sum(dim, keepdim=True)
+
+
+def logsumexp_rule(g, x, y, dims, keepdim):
+    shape = [1 if d in [k % x.dim() for k in all_dims(x, dims)] else n for d, n in enumerate(x.shape)]
+    return g.reshape(shape) * (x - y.reshape(shape)).exp()
+
+
+OPS["logsumexp"].by_result = logsumexp_rule
