@@ -1,6 +1,7 @@
 /* Gradients: the nodes that a loss depends on, newest first, each turned into ordinary nodes by its op's rule (reverse accumulation). */
 #include "graph/context.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The nodes of one backward pass. */
@@ -243,10 +244,7 @@ soma_status soma__grads_store(soma_context *ctx) {
         if (!p->grad || p->grad == p->grad_variable) continue;
         if (!p->grad_variable) {
             char name[256];
-            size_t n = strlen(soma_tensor_name(p));
-            if (n > sizeof name - 6) n = sizeof name - 6;
-            memcpy(name, soma_tensor_name(p), n);
-            memcpy(name + n, ".grad", 6);
+            snprintf(name, sizeof name, "%.250s.grad", soma_tensor_name(p));
             p->grad_variable = soma__variable_new(ctx, p->scope, (soma_dtype)p->dtype, p->shape, p->ndim, name);
         }
         if (!p->grad_variable || soma_assign(p->grad_variable, p->grad) != SOMA_OK) break;

@@ -39,7 +39,7 @@ static uint32_t push(soma_context *ctx, soma_tensor *x, const uint32_t *refs) {
     words[n++] = (uint64_t)x->op | (uint64_t)x->dtype << 12 | (uint64_t)x->ndim << 16 | (x->flags & SOMA__KEPT && !leaf ? SOMA__KEY_KEPT : 0) |
                  (x->var ? SOMA__KEY_VAR : 0) | (uint64_t)x->n_in << 24 | (uint64_t)x->n_attr << 32 | (uint64_t)x->depth << 40;
     for (int i = 0; i < x->ndim; i++) words[n++] = (uint64_t)x->shape[i];
-    for (int i = 0; i < x->n_in; i += 2) words[n++] = refs[i] | (uint64_t)(i + 1 < x->n_in ? refs[i + 1] : 0) << 32;
+    for (int i = 0; refs && i < x->n_in; i += 2) words[n++] = refs[i] | (uint64_t)(i + 1 < x->n_in ? refs[i + 1] : 0) << 32;
     t->entries[t->count] = (soma__entry){x, t->n_keys};
     if (!push_words(ctx, words, n) || !push_words(ctx, (const uint64_t *)x->attr, x->n_attr)) return UINT32_MAX;
     x->index = (uint32_t)t->count;

@@ -284,13 +284,14 @@ soma_tensor *soma_logsumexp(soma_tensor *x, const soma_reduce_opts *options) {
     int64_t mask;
     if (!soma__check(&x, 1) || !floating_only(x, "logsumexp") || !reduce_mask(x, "logsumexp", options, &mask)) return NULL;
     soma_context *ctx = x->ctx;
+    int64_t shape[SOMA_MAX_DIMS], n = reduced_shape(x, mask, options && options->keepdim, shape);
+    if (!reduced_count(x, mask)) return soma_full(ctx, -__builtin_inf(), (soma_dtype)x->dtype, shape, n); /* the log of an empty sum */
     soma_interior_begin(ctx);
     soma_reduce_opts keep = options ? *options : (soma_reduce_opts){0};
     keep.keepdim = 1;
     soma_tensor *m = soma_detach(soma_amax(x, &keep));
     m = soma_where(soma_isfinite(m), m, soma_scalar(ctx, 0)); /* all -inf, or +inf: no shift, as torch */
     soma_tensor *y = soma_add(soma_log(soma_sum(soma_exp(soma_sub(x, m)), &keep)), m);
-    int64_t shape[SOMA_MAX_DIMS], n = reduced_shape(x, mask, options && options->keepdim, shape);
     return soma_interior_end(ctx, soma_reshape(y, shape, n));
 }
 

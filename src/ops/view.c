@@ -240,7 +240,7 @@ soma_tensor *soma_unsqueeze(soma_tensor *x, int64_t dim) {
 
 soma_tensor *soma_flatten(soma_tensor *x, int64_t start_dim, int64_t end_dim) {
     if (!soma__check(&x, 1) || !soma__check_dim(x, "flatten", &start_dim) || !soma__check_dim(x, "flatten", &end_dim)) return NULL;
-    int64_t shape[SOMA_MAX_DIMS], n = 0, one = 1;
+    int64_t shape[SOMA_MAX_DIMS] = {0}, n = 0, one = 1;
     if (!x->ndim) return soma_reshape(x, &one, 1);
     if (end_dim < start_dim) {
         soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "flatten: start_dim %lld lies behind end_dim %lld", (long long)start_dim, (long long)end_dim);

@@ -61,9 +61,20 @@ static void a_reduction_counts_its_dimensions(void **state) {
     soma_context_free(ctx);
 }
 
+static void the_log_of_an_empty_sum_is_minus_infinity(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *y = soma_logsumexp(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(2, 0)), &(soma_reduce_opts){SOMA_DIMS(1)});
+    float got[2];
+    assert_int_equal(soma_read(y, got, sizeof got), SOMA_OK);
+    assert_true(got[0] == -__builtin_inff() && got[1] == -__builtin_inff());
+    soma_context_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(cat_takes_the_widest_dtype_of_all), cmocka_unit_test(joining_says_which_dimension_is_wrong),
                                        cmocka_unit_test(a_number_is_its_own_extreme), cmocka_unit_test(a_root_of_no_spread_has_no_slope),
-                                       cmocka_unit_test(a_reduction_counts_its_dimensions)};
+                                       cmocka_unit_test(a_reduction_counts_its_dimensions),
+                                       cmocka_unit_test(the_log_of_an_empty_sum_is_minus_infinity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
