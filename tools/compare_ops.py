@@ -49,10 +49,14 @@ KINDS = {"FLOATING": ANY, "NUMERIC": NUMBERS, "ANY": ANY, "TEST": ANY, "LOGIC": 
 # no rounding, or kinks that noise would move
 EXACT = {"neg", "abs", "sign", "relu", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite", "logical_not", "maximum", "minimum", "eq", "ne",
          "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "floor_divide"}
-# soma's pow gives float32 for integers; PyTorch's floor_divide has no gradient rule, and its atan2 negates bytes as bytes
-OTHERWISE = {"pow": lambda a, b: torch.pow(a, b) if a.dtype in FLOATS or b.dtype in FLOATS else torch.pow(floating(a), floating(b)),
-             "floor_divide": lambda a, b: torch.floor_divide(a.detach(), b.detach()),
-             "atan2": lambda a, b: torch.atan2(*(x if x.dtype in FLOATS else x.to(torch.int64) for x in (a, b)))}
+def signed(*xs):
+    """PyTorch's gradient rules of pow and atan2 negate bytes as bytes, and fail for bools."""
+    return [x if x.dtype in FLOATS else x.to(torch.int64) for x in xs]
+
+
+# soma's pow gives float32 for integers; PyTorch's floor_divide has no gradient rule
+OTHERWISE = {"pow": lambda a, b: torch.pow(*signed(a, b)) if a.dtype in FLOATS or b.dtype in FLOATS else torch.pow(floating(a), floating(b)),
+             "floor_divide": lambda a, b: torch.floor_divide(a.detach(), b.detach()), "atan2": lambda a, b: torch.atan2(*signed(a, b))}
 
 for name, kind in cs.table("UNARY"):
     op(name, lambda g, k=kind: ([g.pick(KINDS[k])], {}), lambda x, f=getattr(torch, name): f(x[0]), lambda s, x, n=name: s.call(n, x[0]), name in EXACT)

@@ -71,10 +71,26 @@ static void the_log_of_an_empty_sum_is_minus_infinity(void **state) {
     soma_context_free(ctx);
 }
 
+static void a_number_that_an_integer_cannot_hold_has_one_meaning(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *u = soma_ones(ctx, SOMA_U8, SOMA_SHAPE(1)), *i = soma_full(ctx, 1e30, SOMA_I64, SOMA_SHAPE(1)), *n = soma_full(ctx, __builtin_nan(""), SOMA_I32, SOMA_SHAPE(1));
+    uint8_t less;
+    int64_t most;
+    int32_t none;
+    assert_int_equal(soma_read(soma_add_scalar(u, -3), &less, sizeof less), SOMA_OK);
+    assert_int_equal(soma_read(i, &most, sizeof most), SOMA_OK);
+    assert_int_equal(soma_read(n, &none, sizeof none), SOMA_OK);
+    assert_int_equal(less, 254);
+    assert_true(most == INT64_MAX && none == 0);
+    soma_context_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(cat_takes_the_widest_dtype_of_all), cmocka_unit_test(joining_says_which_dimension_is_wrong),
                                        cmocka_unit_test(a_number_is_its_own_extreme), cmocka_unit_test(a_root_of_no_spread_has_no_slope),
                                        cmocka_unit_test(a_reduction_counts_its_dimensions),
-                                       cmocka_unit_test(the_log_of_an_empty_sum_is_minus_infinity)};
+                                       cmocka_unit_test(the_log_of_an_empty_sum_is_minus_infinity),
+                                       cmocka_unit_test(a_number_that_an_integer_cannot_hold_has_one_meaning)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
