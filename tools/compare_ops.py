@@ -19,6 +19,7 @@ class Op:
 
     # a gradient rule made of the result: for the noisy runs, where what is saved has to carry the noise, too
     by_result = None
+    absolute = False  # its sum is near 1 where the result is near 0
 
     def __init__(self, name, draw, torch_, soma, exact=False):
         self.name, self.draw, self.torch, self.soma, self.exact = name, draw, torch_, soma, exact
@@ -54,12 +55,14 @@ def signed(*xs):
     return [x if x.dtype in FLOATS else x.to(torch.int64) for x in xs]
 
 
-# soma's pow gives float32 for integers; PyTorch's floor_divide has no gradient rule
+# soma's pow gives float32 for integers, and its sign of NaN is NaN; PyTorch's floor_divide has no gradient rule
 OTHERWISE = {"pow": lambda a, b: torch.pow(*signed(a, b)) if a.dtype in FLOATS or b.dtype in FLOATS else torch.pow(floating(a), floating(b)),
+             "sign": lambda x: torch.where(x.isnan(), x, x.sign()) if x.dtype in FLOATS else x.sign(),
              "floor_divide": lambda a, b: torch.floor_divide(a.detach(), b.detach()), "atan2": lambda a, b: torch.atan2(*signed(a, b))}
 
 for name, kind in cs.table("UNARY"):
-    op(name, lambda g, k=kind: ([g.pick(KINDS[k])], {}), lambda x, f=getattr(torch, name): f(x[0]), lambda s, x, n=name: s.call(n, x[0]), name in EXACT)
+    op(name, lambda g, k=kind: ([g.pick(KINDS[k])], {}), lambda x, f=OTHERWISE.get(name) or getattr(torch, name): f(x[0]),
+       lambda s, x, n=name: s.call(n, x[0]), name in EXACT)
 for name, kind in cs.table("BINARY"):
     if not name.endswith("_backward"):
         op(name, lambda g, k=kind: (g.pair(KINDS[k]), {}), lambda x, f=OTHERWISE.get(name) or getattr(torch, name): f(x[0], x[1]),
@@ -76,6 +79,8 @@ def draw_clamp(g):
     x = g.pick(NUMBERS)
     low, high = (g.fitting(x) if g.r.random() < 0.8 else None for _ in range(2))
     if low is None and high is None: return None
+    # PyTorch's gradients of equal or crossing bounds are not soma's
+    if low is not None and high is not None and bool((g.values[low] >= g.values[high]).any()): return None
     return [x] + [i for i in (low, high) if i is not None], {"low": low is not None, "high": high is not None}
 
 
@@ -277,7 +282,11 @@ def draw_reduce(g, dtypes, correction=False):
     n = len(g.shape(x))
     some = [int(d) for d in g.r.permutation(n)[:g.r.integers(0, n + 1)]]
     attributes = {"dims": [d - n if g.r.random() < 0.3 else d for d in some], "keepdim": bool(g.r.random() < 0.4)}
-    if correction: attributes["correction"] = [None, 0.0, 1.0, 2.0, 0.5][g.r.integers(5)]
+    if correction:
+        attributes["correction"] = [None, 0.0, 1.0, 2.0, 0.5][g.r.integers(5)]
+        # a divisor of 0 gives the same infinities and NaNs, with other gradients
+        count = np.prod([g.shape(x)[d] for d in some or range(n)])
+        if count - (1 if attributes["correction"] is None else attributes["correction"]) <= 0 and g.r.random() < 0.95: return None
     return [x], attributes
 
 
@@ -364,3 +373,4 @@ def logsumexp_rule(g, x, y, dims, keepdim):
 
 
 OPS["logsumexp"].by_result = logsumexp_rule
+OPS["log_softmax"].absolute = OPS["logsumexp"].absolute = True

@@ -52,7 +52,8 @@ class ByResult(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, op, attributes, eps, generator):
-        ctx.op, ctx.attributes, ctx.x, ctx.y = op, attributes, x, shaken(op.torch([x], **attributes), eps, generator)
+        ctx.op, ctx.attributes, ctx.x, y = op, attributes, x, op.torch([x], **attributes)
+        ctx.y = shaken(y, eps, generator) + (shaken(torch.ones_like(y), eps, generator) - 1 if op.absolute else 0)
         return ctx.y
 
     @staticmethod
