@@ -1,7 +1,6 @@
-/* Losses. Cross entropy with class numbers is log_softmax and then a pick, as one kernel over rows (nll_rows on the log-probabilities keeps it simple:
- * inputs lp [R, C], target [R], weight [C], ignore_index, smoothing; the result is each row's loss). */
+/* Losses. Cross entropy with class numbers is an op (class_loss.c); the others are composites. */
+#include "ops/class_loss.h"
 #include "ops/elementwise.h"
-#include "ops/loops.h"
 
 #include <string.h>
 
@@ -28,79 +27,6 @@ soma_tensor *soma_mse_loss(soma_tensor *input, soma_tensor *target, const soma_l
     soma_interior_begin(input->ctx);
     return soma_interior_end(input->ctx, reduced(soma_square(soma_sub(input, target)), reduction));
 }
-
-/* nll_rows: in lp, target, weight, ignore (int64), smoothing */
-
-static double number(const soma__operand *x, int64_t i) { return x->dtype == SOMA_F32 ? (double)((const float *)x->data)[i] : ((const double *)x->data)[i]; }
-static void store(const soma__operand *x, int64_t i, double v) {
-    if (x->dtype == SOMA_F32) ((float *)x->data)[i] = (float)v;
-    else ((double *)x->data)[i] = v;
-}
-
-/* The row's class, -1 when it is ignored, -2 with an error raised when it is none. */
-static int64_t class_of(const soma__call *c, int64_t row, int64_t classes) {
-    int64_t t = ((const int64_t *)c->in[1].data)[row], ignore = *(const int64_t *)c->in[3].data;
-    if (t == ignore) return -1;
-    if (t >= 0 && t < classes) return t;
-    soma_error_raise(c->env->ctx, SOMA_ERROR_RANGE, "cross_entropy: target %lld of row %lld is outside [0, %lld)", (long long)t, (long long)row, (long long)classes);
-    return -2;
-}
-
-/* (1 - s) * w[t] * -lp[t] + s / C * sum over j of w[j] * -lp[j]; the arithmetic is float64, rounded once */
-static int nll_rows_run(const soma__call *c) {
-    int64_t classes = c->in[0].shape[1];
-    double s = number(&c->in[4], 0);
-    for (int64_t r = 0; r < c->out.numel; r++) {
-        int64_t t = class_of(c, r, classes);
-        if (t == -2) return SOMA_ERROR_RANGE;
-        double loss = t < 0 ? 0 : -(1 - s) * number(&c->in[2], t) * number(&c->in[0], r * classes + t);
-        if (t >= 0 && s != 0) {
-            double all = 0;
-            for (int64_t j = 0; j < classes; j++) all -= number(&c->in[2], j) * number(&c->in[0], r * classes + j);
-            loss += s / (double)classes * all;
-        }
-        store(&c->out, r, loss);
-    }
-    return SOMA_OK;
-}
-
-/* in lp (for its shape), target, weight, ignore, smoothing, g [R] */
-static int nll_rows_backward_run(const soma__call *c) {
-    int64_t classes = c->out.shape[1];
-    double s = number(&c->in[4], 0);
-    for (int64_t r = 0; r < c->out.shape[0]; r++) {
-        int64_t t = class_of(c, r, classes);
-        if (t == -2) return SOMA_ERROR_RANGE;
-        double g = number(&c->in[5], r);
-        for (int64_t j = 0; j < classes; j++) {
-            double d = t < 0 ? 0 : -number(&c->in[2], j) * ((j == t ? 1 - s : 0) + s / (double)classes);
-            store(&c->out, r * classes + j, t < 0 ? 0 : d * g);
-        }
-    }
-    return SOMA_OK;
-}
-
-static soma_tensor *nll_node(int op, soma_tensor *const *in, int n) {
-    if (!soma__check(in, n)) return NULL;
-    soma__record r = {op, (soma_dtype)in[0]->dtype, op == SOMA_OP_nll_rows ? 1 : 2, in[0]->shape, in, n, NULL, 0};
-    return soma__graph_record(in[0]->ctx, &r);
-}
-
-static void nll_rows_grad(const soma__vjp *v) {
-    soma_tensor *in[6] = {v->in[0], v->in[1], v->in[2], v->in[3], v->in[4], v->gy};
-    if (v->wants[0]) v->gx[0] = nll_node(SOMA_OP_nll_rows_backward, in, 6);
-}
-
-/* It is linear in g: the gradient by g is the dot of gy with the backward for g = 1. */
-static void nll_rows_backward_grad(const soma__vjp *v) {
-    if (!v->wants[5]) return;
-    soma_tensor *g = v->in[5], *in[6] = {v->in[0], v->in[1], v->in[2], v->in[3], v->in[4], soma_ones(v->ctx, (soma_dtype)g->dtype, g->shape, g->ndim)};
-    soma_reduce_opts o = {.ndims = 1, .dims = {1}};
-    v->gx[5] = soma_sum(soma_mul(v->gy, nll_node(SOMA_OP_nll_rows_backward, in, 6)), &o);
-}
-const soma__op_def soma__op_nll_rows = {.name = "nll_rows", .cls = SOMA__CLASS_KERNEL, .run = nll_rows_run, .grad = nll_rows_grad};
-const soma__op_def soma__op_nll_rows_backward = {
-    .name = "nll_rows_backward", .cls = SOMA__CLASS_KERNEL, .run = nll_rows_backward_run, .grad = nll_rows_backward_grad};
 
 /* x [N, C, d...] as rows [N * d..., C]. */
 static soma_tensor *class_rows(soma_tensor *x) {
@@ -132,23 +58,11 @@ static soma_tensor *soft_rows(soma_tensor *lp, soma_tensor *p, soma_tensor *weig
 }
 
 static soma_tensor *class_loss(soma_tensor *input, soma_tensor *target, const soma_cross_entropy_opts *o, double s) {
-    soma_context *ctx = input->ctx;
-    soma_dtype dtype = (soma_dtype)input->dtype;
     int64_t ignore = o->ignore_index.set ? (int64_t)o->ignore_index.value : -100, one = 1, flat = -1;
-    soma_tensor *lp = soma_log_softmax(class_rows(input), 1);
-    if (!lp) return NULL;
-    soma_tensor *t = soma_reshape(target, input->ndim == 1 ? &one : &flat, 1), *w = o->weight;
-    if (!w) w = soma_ones(ctx, dtype, &lp->shape[1], 1);
-    soma_tensor *in[5] = {lp, t, w, soma__number(ctx, (double)ignore, SOMA_I64), soma__number(ctx, s, dtype)};
-    soma_tensor *rows = nll_node(SOMA_OP_nll_rows, in, 5);
-    if (o->reduction == SOMA_NONE) return rows ? soma_reshape(rows, target->shape, target->ndim) : NULL;
-    soma_tensor *sum = soma_sum(rows, NULL);
-    if (o->reduction == SOMA_SUM) return sum;
-    /* the weights of the targets that count; an ignored target's class is read as 0 and its weight dropped */
-    soma_tensor *counts = soma_ne(t, soma__number(ctx, (double)ignore, SOMA_I64)), *zero = soma__number(ctx, 0, SOMA_I64);
-    soma_tensor *by = soma_to(counts, dtype);
-    if (o->weight) by = soma_mul(by, soma_index_select(o->weight, 0, soma_where(counts, t, zero)));
-    return soma_div(sum, soma_sum(by, NULL));
+    soma_tensor *rows = class_rows(input), *t = soma_reshape(target, input->ndim == 1 ? &one : &flat, 1);
+    if (!rows || !t) return NULL;
+    soma_tensor *y = soma__class_loss_record(rows, t, o->weight, ignore, s, o->reduction);
+    return y && o->reduction == SOMA_NONE ? soma_reshape(y, target->shape, target->ndim) : y;
 }
 
 soma_tensor *soma_cross_entropy_v(soma_tensor *input, soma_tensor *target, const soma_cross_entropy_opts *options, size_t size) {

@@ -22,7 +22,7 @@ typedef struct maker {
     uint64_t random;
     int wild; /* of 100 values, how many are odd ones */
     soma__call call;
-    soma__operand in[3];
+    soma__operand in[6];
     int64_t attr[SOMA_MAX_DIMS];
     void *memory[MOST];
     int n_memory;
@@ -143,6 +143,26 @@ static void make_sum(maker *m, int dtype) {
     bool plain = ndim && below(m, 3) == 0; /* what networks do: one end of a dense operand */
     input(m, dtype, ndim, shape, !plain);
     reduced(m, dtype, ndim, shape, plain ? (int64_t)1 << (below(m, 2) ? 0 : ndim - 1) : below(m, (int64_t)1 << ndim));
+}
+
+/* Classes that are there, some ignored, rarely one that is not there. */
+static void make_class_loss(maker *m, int dtype) {
+    bool backward = m->call.op == SOMA_OP_class_loss_backward, weighted = below(m, 2), smoothed = below(m, 2);
+    int64_t shape[2] = {below(m, 150), 1 + (below(m, 2) ? below(m, 20) : below(m, 300))}, reduction = below(m, 3);
+    m->attr[0] = reduction, m->attr[1] = (weighted ? 1 : 0) | (smoothed ? 2 : 0) | (backward && below(m, 10) == 0 ? 4 : 0);
+    m->call.n_attr = 2;
+    input(m, dtype, 2, shape, true);
+    input(m, SOMA_I64, 1, shape, true);
+    bool wrong = below(m, 20) == 0;
+    soma__operand *t = &m->in[1];
+    for (int64_t i = 0; i < shape[0]; i++) ((int64_t *)t->data)[i * t->strides[0]] = below(m, 10) == 0 ? -100 : below(m, shape[1] + wrong);
+    input(m, SOMA_I64, 0, NULL, false);
+    *(int64_t *)m->in[2].data = -100;
+    input(m, dtype, 0, NULL, false);
+    *(float *)m->in[3].data = smoothed ? 0.125f : 0.0f;
+    if (weighted) input(m, dtype, 1, &shape[1], true);
+    if (backward) input(m, dtype, reduction == SOMA_NONE, shape, true);
+    result(m, dtype, backward ? 2 : reduction == SOMA_NONE, shape);
 }
 
 static void make_softmax(maker *m, int dtype) {
@@ -273,6 +293,8 @@ static const struct {
 } makers[] = {
     {SOMA_OP_matmul, make_matmul},
     {SOMA_OP_sum, make_sum},
+    {SOMA_OP_class_loss, make_class_loss},
+    {SOMA_OP_class_loss_backward, make_class_loss},
     {SOMA_OP_softmax, make_softmax},
     {SOMA_OP_log_softmax, make_softmax},
     {SOMA_OP_rand, make_draw},

@@ -31,6 +31,11 @@ static const struct {
 };
 
 /* The sums of pieces are kept apart until all are there. */
+/* Losses and weights of the rows; a block of rows turned on its side for each thread. */
+static int64_t class_loss_scratch(const soma__call *c, int threads) {
+    return (2 * c->in[0].shape[0] + 16 + c->in[0].shape[1] * 16 * threads) * (int64_t)sizeof(float);
+}
+
 static int64_t sum_scratch(const soma__call *c, int threads) {
     (void)threads;
     int64_t n = 1;
@@ -43,7 +48,8 @@ static int64_t sum_scratch(const soma__call *c, int threads) {
 static const struct {
     int op, dtype;
     int64_t (*bytes)(const soma__call *c, int threads);
-} scratch[] = {{SOMA_OP_matmul, SOMA_F32, soma__matmul_scratch}, {SOMA_OP_sum, SOMA_F32, sum_scratch}};
+} scratch[] = {{SOMA_OP_matmul, SOMA_F32, soma__matmul_scratch}, {SOMA_OP_sum, SOMA_F32, sum_scratch},
+             {SOMA_OP_class_loss, SOMA_F32, class_loss_scratch}, {SOMA_OP_class_loss_backward, SOMA_F32, class_loss_scratch}};
 
 int64_t soma__cpu_scratch(const soma__call *call, int threads) {
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
