@@ -20,7 +20,7 @@
 #define MR 6
 #define ISA_ID SOMA_ISA_ID_PORTABLE
 #endif
-#define PANELS 4 /* panels side by side in a piece of work: a block's row is long enough for its pass */
+#define PANELS 16 /* panels side by side in a piece of work: a block's row is long enough for its pass */
 #define PIECE 40000 /* multiply-adds of a whole vector in a piece of work, about */
 
 /* rows <= MR is a constant wherever this is inlined, so that the accumulators are registers. */
@@ -123,6 +123,18 @@ static void pack_rows(const float *a, int64_t cs, int64_t k, int64_t rows, float
     }
 }
 
+/* Asks for what the pass will read of these rows, while there is still arithmetic to wait behind: parameters and their state come from far. */
+static void prefetch_rows(const soma__pass *p, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+    for (int k = 0; k < p->n_external; k++) {
+        const soma__pass_operand *o = &p->operands[k];
+        if (!(o->use & SOMA__PASS_READ) || o->use & (SOMA__PASS_BLOCK | SOMA__PASS_RAW) || o->stride[1] != 1 || o->size != 4) continue;
+        for (int64_t r = row; r < row + rows; r++) {
+            const char *at = (const char *)o->data + (r * o->stride[0] + col) * 4;
+            for (int64_t i = 0; i < cols * 4; i += 64) __builtin_prefetch(at + i, o->use & SOMA__PASS_WRITTEN ? 1 : 0);
+        }
+    }
+}
+
 /* Some tiles of rows by some panels of columns. */
 static void piece(void *arg, int64_t at, int slot) {
     const round *r = arg;
@@ -146,7 +158,8 @@ static void piece(void *arg, int64_t at, int slot) {
         float *c = aside ? block : g->c + row * g->c_rs + col;
         int64_t ldc = aside ? PANELS * NR : g->c_rs;
         for (int64_t j = first; j < end; j++) {
-            int64_t n = r->cols - j * NR;
+            int64_t n = r->cols - j * NR, part_from = rows * (j - first) / (end - first), part_to = rows * (j - first + 1) / (end - first);
+            if (g->pass) prefetch_rows(g->pass, row + part_from, part_to - part_from, col, cols);
             any_tile((int)rows, r->kb, a + (row - top) * rs, rs, cs, r->packed + j * NR * r->kb, NR, c + (j - first) * NR, ldc,
                      (int)(n < NR ? n : NR), r->k == 0);
         }
