@@ -106,6 +106,7 @@ static bool seed_output(soma_context *ctx, soma_tensor *out, soma_tensor *seed) 
         soma_error_raise(ctx, SOMA_ERROR_STATE, "backward: nothing that the output was made of requires a gradient");
         return false;
     }
+    if (!seed && !out->ndim) seed = soma__number(ctx, 1, (soma_dtype)out->dtype); /* a leaf: no step fills it */
     if (!seed) seed = soma_ones(ctx, (soma_dtype)out->dtype, out->shape, out->ndim);
     return seed && add_adjoint(out, seed);
 }

@@ -14,7 +14,10 @@
     } name##_tree;                                                                                                                                    \
     static void name##_piece(name##_tree *t, const T *x, int64_t n) {                                                                                 \
         T lane[16] = {0};                                                                                                                             \
-        for (int64_t i = 0; i < n; i++) lane[i % 16] += x[i];                                                                                         \
+        int64_t i = 0;                                                                                                                                \
+        for (; i + 16 <= n; i += 16)                                                                                                                  \
+            for (int l = 0; l < 16; l++) lane[l] += x[i + l];                                                                                         \
+        for (int64_t from = i; i < n; i++) lane[(i - from) & 15] += x[i];                                                                                        \
         for (int half = 8; half; half /= 2)                                                                                                           \
             for (int l = 0; l < half; l++) lane[l] += lane[l + half];                                                                                 \
         t->part[t->top] = lane[0];                                                                                                                    \

@@ -313,35 +313,56 @@ static void start(const soma__pass *p, strip *s) {
     for (int k = p->n_external; k < p->n_external + p->n_slots; k++) s->p[k] = (char *)s->data[k], s->mask[k] = 0;
 }
 
-/* One row: `base[k]` is where operand k's row begins. */
-static void run_row(const soma__pass *p, strip *s, char *const *base, int64_t cols, bool splats) {
-    int staged[SOMA__PASS_EXTERNAL], n_staged = 0;
+/* How the operands of a pass meet a row: what lies along it is pointed at, one number is repeated, everything else is gathered and scattered. */
+typedef struct kinds {
+    int n_along, n_repeated, n_staged;
+    int along[SOMA__PASS_EXTERNAL], repeated[SOMA__PASS_EXTERNAL], staged[SOMA__PASS_EXTERNAL];
+} kinds;
+
+static void sort_operands(const soma__pass *p, strip *s, int64_t cols, kinds *q) {
+    q->n_along = q->n_repeated = q->n_staged = 0;
     for (int k = 0; k < p->n_external; k++) {
         const soma__pass_operand *o = &p->operands[k];
         int64_t cs = o->stride[p->ndim - 1];
-        if (cs == 1 || o->use & SOMA__PASS_RAW || cols == 1) s->p[k] = base[k], s->mask[k] = -1;
+        bool along = cs == 1 || o->use & SOMA__PASS_RAW || cols == 1;
+        s->mask[k] = along ? -1 : 0;
+        if (along) q->along[q->n_along++] = k;
         else {
-            s->p[k] = (char *)s->data[k], s->mask[k] = 0;
-            if (cs != 0) staged[n_staged++] = k;
-            else if (splats || (p->ndim > 1 && o->stride[p->ndim - 2])) splat(s, k, base[k], o->size);
+            s->p[k] = (char *)s->data[k];
+            if (cs) q->staged[q->n_staged++] = k;
+            else q->repeated[q->n_repeated++] = k;
         }
+    }
+}
+
+/* The stretch [i, i + n) of what does not lie along the row. */
+static void stage(const soma__pass *p, strip *s, const kinds *q, char *const *base, int64_t i, int64_t n, int use) {
+    for (int j = 0; j < q->n_staged; j++) {
+        const soma__pass_operand *o = &p->operands[q->staged[j]];
+        int64_t cs = o->stride[p->ndim - 1];
+        char *at = base[q->staged[j]] + i * cs * o->size;
+        if (!(o->use & use)) continue;
+        if (use == SOMA__PASS_READ) gather(s->data[q->staged[j]], at, cs, n, o->size);
+        else scatter(at, s->data[q->staged[j]], cs, n, o->size);
+    }
+}
+
+/* One row: `base[k]` is where operand k's row begins. Repeated numbers are still there from the row before unless they change. */
+static void run_row(const soma__pass *p, strip *s, const kinds *q, char *const *base, int64_t cols, bool first) {
+    for (int j = 0; j < q->n_along; j++) s->p[q->along[j]] = base[q->along[j]];
+    for (int j = 0; j < q->n_repeated; j++) {
+        int k = q->repeated[j];
+        if (first || (p->ndim > 1 && p->operands[k].stride[p->ndim - 2])) splat(s, k, base[k], p->operands[k].size);
     }
     vf zero = vf_zero();
     for (int64_t i = 0; i < cols;) {
         bool full = cols - i >= STRIP;
-        int64_t n = full ? STRIP : cols - i < VL ? cols - i : VL;
-        for (int j = 0; j < n_staged; j++) {
-            const soma__pass_operand *o = &p->operands[staged[j]];
-            if (o->use & SOMA__PASS_READ) gather(s->data[staged[j]], base[staged[j]] + i * o->stride[p->ndim - 1] * o->size, o->stride[p->ndim - 1], n, o->size);
-        }
-        s->n = n;
+        s->n = full ? STRIP : cols - i < VL ? cols - i : VL;
+        if (q->n_staged) stage(p, s, q, base, i, s->n, SOMA__PASS_READ);
         if (full) ((full_fn)p->insns[0].full)(p->insns, s, i, zero, zero, zero, zero);
         else ((one_fn)p->insns[0].one)(p->insns, s, i, zero);
-        for (int j = 0; j < n_staged; j++) {
-            const soma__pass_operand *o = &p->operands[staged[j]];
-            if (o->use & SOMA__PASS_WRITTEN) scatter(base[staged[j]] + i * o->stride[p->ndim - 1] * o->size, s->data[staged[j]], o->stride[p->ndim - 1], n, o->size);
-        }
-        i += n;
+        if (q->n_staged) stage(p, s, q, base, i, s->n, SOMA__PASS_WRITTEN);
+        i += s->n;
     }
 }
 
@@ -387,8 +408,10 @@ void SOMA_KERNEL(pass_block)(const soma__pass *p, int64_t row, int64_t rows, int
         run_small(p, &s, base, rows, cols, ld);
         return;
     }
+    kinds q;
+    sort_operands(p, &s, cols, &q);
     for (int64_t r = 0; r < rows; r++) {
-        run_row(p, &s, base, cols, r == 0);
+        run_row(p, &s, &q, base, cols, r == 0);
         for (int k = 0; k < p->n_external; k++)
             base[k] += (p->operands[k].use & SOMA__PASS_BLOCK ? ld : p->operands[k].stride[0]) * p->operands[k].size;
     }
@@ -417,18 +440,20 @@ static void piece(void *arg, int64_t at, int slot) {
     (void)slot;
     strip s;
     char *base[SOMA__PASS_EXTERNAL];
+    kinds q;
     start(p, &s);
+    sort_operands(p, &s, j->cols, &q);
     if (j->per_row > 1) {
         int64_t from = at % j->per_row * RUN, n = j->cols - from < RUN ? j->cols - from : RUN;
         seek(p, at / j->per_row, base);
         for (int k = 0; k < p->n_external; k++) base[k] += from * p->operands[k].stride[p->ndim - 1] * p->operands[k].size;
-        run_row(p, &s, base, n, true);
+        run_row(p, &s, &q, base, n, true);
         return;
     }
     int64_t from = at * j->per, to = from + j->per < j->rows ? from + j->per : j->rows;
     for (int64_t r = from; r < to; r++) {
         seek(p, r, base);
-        run_row(p, &s, base, j->cols, r == from || p->ndim > 2);
+        run_row(p, &s, &q, base, j->cols, r == from || p->ndim > 2);
     }
 }
 

@@ -50,7 +50,7 @@ SIMD_FN void tile(int rows, int64_t k, const float *a, int64_t rs, int64_t cs, c
 
 #define CASE(R)                                                              \
     case R: tile(R, k, a, rs, cs, b, bs, c, ldc, n, start); break;
-static void any_tile(int rows, int64_t k, const float *a, int64_t rs, int64_t cs, const float *b, int64_t bs, float *c, int64_t ldc, int n, bool start) {
+SIMD_FN void any_tile(int rows, int64_t k, const float *a, int64_t rs, int64_t cs, const float *b, int64_t bs, float *c, int64_t ldc, int n, bool start) {
     switch (rows) {
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if MR > 6
@@ -86,8 +86,24 @@ static void pack(const float *b, int64_t rs, int64_t cs, int64_t k, int n, float
                 vf_transpose(r);
                 for (int j = 0; j < VL; j++) vf_store(panel + (done + j) * NR + half, r[j]);
             }
-    for (int64_t i = done; i < k; i++)
-        for (int j = 0; j < NR; j++) panel[i * NR + j] = j < n ? b[i * rs + j * cs] : 0.0f;
+    for (int64_t i = done; i < k; i++) {
+        vf_store(panel + i * NR, vf_zero()), vf_store(panel + i * NR + VL, vf_zero());
+        for (int j = 0; j < n; j++) panel[i * NR + j] = b[i * rs + j * cs];
+    }
+}
+
+/* One row by four full panels: with one panel the two chains would wait for each other's multiply-adds. */
+static void row_tile(int64_t k, const float *a, int64_t cs, const float *b, float *c, bool start) {
+    vf x[8];
+#pragma GCC unroll 8
+    for (int v = 0; v < 8; v++) x[v] = start ? vf_zero() : vf_load(c + v * VL);
+    for (int64_t i = 0; i < k; i++, a += cs) {
+        vf s = vf_set1(*a);
+#pragma GCC unroll 8
+        for (int v = 0; v < 8; v++) x[v] = vf_fma(s, vf_load(b + v / 2 * NR * k + i * NR + v % 2 * VL), x[v]);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < 8; v++) vf_store(c + v * VL, x[v]);
 }
 
 /* A block of k and a stretch of columns: what one round of pieces works on. */
@@ -158,6 +174,11 @@ static void piece(void *arg, int64_t at, int slot) {
         float *c = aside ? block : g->c + row * g->c_rs + col;
         int64_t ldc = aside ? PANELS * NR : g->c_rs;
         for (int64_t j = first; j < end; j++) {
+            if (rows == 1 && j + 4 <= end && r->cols - j * NR >= 4 * NR) {
+                row_tile(r->kb, a + (row - top) * rs, cs, r->packed + j * NR * r->kb, c + (j - first) * NR, r->k == 0);
+                j += 3;
+                continue;
+            }
             int64_t n = r->cols - j * NR, part_from = rows * (j - first) / (end - first), part_to = rows * (j - first + 1) / (end - first);
             if (g->pass) prefetch_rows(g->pass, row + part_from, part_to - part_from, col, cols);
             any_tile((int)rows, r->kb, a + (row - top) * rs, rs, cs, r->packed + j * NR * r->kb, NR, c + (j - first) * NR, ldc,
@@ -166,6 +187,22 @@ static void piece(void *arg, int64_t at, int slot) {
         if (g->pass) g->pass->block(g->pass, row, rows, col, cols, block, PANELS * NR);
         else if (aside) store_transposed(block, PANELS * NR, rows, cols, g->c + row * g->c_rs + col * g->c_cs, g->c_rs, g->c_cs);
     }
+}
+
+/* One narrow panel of few k: no rounds, no threads, and the panel on the stack. */
+static bool tiny(const soma__gemm *g) {
+    if (g->n > NR || g->k > 64 || g->m > 4 * MR || (!g->pass && g->c_cs != 1)) return false;
+    float panel[64 * NR] __attribute__((aligned(64))), block[MR * NR] __attribute__((aligned(64)));
+    pack(g->b, g->b_rs, g->b_cs, g->k, (int)g->n, panel);
+    for (int64_t row = 0, tiles = (g->m + MR - 1) / MR, left = g->m; left > 0; tiles--) {
+        int64_t rows = tiles == 1 ? left : left / tiles;
+        float *c = g->pass ? block : g->c + row * g->c_rs;
+        int64_t ldc = g->pass ? g->n : g->c_rs;
+        any_tile((int)rows, g->k, g->a + row * g->a_rs, g->a_rs, g->a_cs, panel, NR, c, ldc, (int)g->n, true);
+        if (g->pass) g->pass->block(g->pass, row, rows, 0, g->n, block, ldc);
+        row += rows, left -= rows;
+    }
+    return true;
 }
 
 /* One chain: k is at most 4096. */
@@ -223,7 +260,7 @@ static void long_product(const soma__gemm *g) {
 }
 
 void SOMA_KERNEL(gemm)(const soma__gemm *g) {
-    if (!g->m || !g->n) return;
+    if (!g->m || !g->n || tiny(g)) return;
     soma__gemm h = *g;
     /* across the grain of C only where no chain has to continue from it */
     if (!g->pass && (h.k <= SOMA__GEMM_BLOCK || h.c_cs != 1) && soma__gemm_prefers_transposed(ISA_ID, &h)) soma__gemm_transpose(&h);
