@@ -145,6 +145,7 @@ static bool relate_draws(soma_context *ctx, variant *v, const uint64_t *before, 
 
 static bool place_results(soma_context *ctx, variant *v, size_t n_in) {
     soma__plan *p = v->plan;
+    soma__exec_bind_variables(ctx, p);
     for (int i = 0; i < p->n_kept; i++) {
         soma_tensor *x = soma__entry_tensor(ctx, p->kept[i]);
         x->data = soma__scope_alloc(&v->memory, soma__bytes(x), 64);

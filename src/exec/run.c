@@ -60,12 +60,32 @@ soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done) {
     }
     soma__fpmode_leave(mode);
     *done = i;
+    for (int w = 0; w < p->n_writes; w++) p->written[w]->packed.live++;
     ctx->stats.plans_run++;
     ctx->stats.kernels_run += p->n_steps;
     return ctx->status;
 }
 
+/* Without memory for it a variable is packed at each run. */
+void soma__exec_bind_variables(soma_context *ctx, soma__plan *p) {
+    for (int i = 0; i < p->n_writes; i++) p->written[i] = soma__entry_tensor(ctx, p->writes[i])->var;
+    for (int i = 0; i < p->n_packs; i++) {
+        soma__packed *packed = &soma__entry_tensor(ctx, p->packs[i].entry)->var->packed;
+        if (packed->bytes < p->packs[i].bytes) {
+            void *memory = soma__alloc(&ctx->alloc, p->packs[i].bytes);
+            if (memory) {
+                soma__free(&ctx->alloc, packed->memory, packed->bytes);
+                packed->memory = memory;
+                packed->bytes = p->packs[i].bytes;
+                packed->live++;
+            }
+        }
+        p->steps[p->packs[i].step].call.packed = packed->bytes < p->packs[i].bytes ? NULL : packed;
+    }
+}
+
 static bool bind_entries(soma_context *ctx, soma__plan *p) {
+    soma__exec_bind_variables(ctx, p);
     for (int i = 0; i < p->n_kept; i++) {
         soma_tensor *x = soma__entry_tensor(ctx, p->kept[i]);
         x->data = soma__scope_alloc(x->scope, soma__bytes(x), 64);

@@ -8,6 +8,8 @@
 soma_status soma__exec_flush(soma_context *ctx, int close_depth);
 /* The context's slab with room for the plan; its pointers filled in. */
 bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p);
+/* The variables that a run writes and those that stay packed, from the entries of the tape. */
+void soma__exec_bind_variables(soma_context *ctx, soma__plan *p);
 /* Calls the kernels in order. On an error of a kernel the rest is not run; *done is how many were. */
 soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done);
 

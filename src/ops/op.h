@@ -65,6 +65,7 @@ typedef struct soma__call {
     const int64_t *attr;
     void *scratch; /* as many bytes as the op's scratch function asked for */
     const soma__env *env;
+    soma__packed *packed;           /* of products: where the second operand stays packed, or NULL */
     const struct soma__pass *pass; /* of fused steps: the element-wise program */
 } soma__call;
 

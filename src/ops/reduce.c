@@ -17,7 +17,7 @@
         int64_t i = 0;                                                                                                                                \
         for (; i + 16 <= n; i += 16)                                                                                                                  \
             for (int l = 0; l < 16; l++) lane[l] += x[i + l];                                                                                         \
-        for (int64_t from = i; i < n; i++) lane[(i - from) & 15] += x[i];                                                                                        \
+        for (int l = 0; l < 16 && i + l < n; l++) lane[l] += x[i + l];                                                                                        \
         for (int half = 8; half; half /= 2)                                                                                                           \
             for (int l = 0; l < half; l++) lane[l] += lane[l + half];                                                                                 \
         t->part[t->top] = lane[0];                                                                                                                    \

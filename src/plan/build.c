@@ -1,6 +1,7 @@
 /* From the tape to steps: one kernel call for each value that is needed and is no view, its operands resolved to memory, copies put where a kernel
  * wants dense operands. */
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/gemm.h"
 #include "ops/loops.h"
 #include "plan/lower.h"
 
@@ -168,6 +169,32 @@ static void describe_product(soma__builder *b, const soma__group *g, soma__call 
     }
 }
 
+static void list_writes(soma__builder *b) {
+    soma__plan *p = b->p;
+    for (uint32_t i = 0; i < p->n_entries; i++)
+        for (int k = 0; p->values[i].needed && k < soma__plan_writes(b->ctx, i); k++) {
+            uint32_t leaf = soma__plan_variable(b->ctx, soma__entry_ref(b->ctx, i, k));
+            bool there = false;
+            for (int j = 0; j < p->n_writes; j++) there |= p->writes[j] == leaf;
+            if (!there) p->writes[p->n_writes++] = leaf;
+        }
+}
+
+#define PACKED_ROWS 64               /* with more rows packing at each run costs little */
+#define PACKED_BYTES ((size_t)8 << 20)
+
+/* A variable that the plan does not change stays packed from run to run. */
+static void keep_packed(soma__builder *b, const soma__call *call, uint32_t value) {
+    soma__plan *p = b->p;
+    int64_t m = call->out.shape[0], n = call->out.shape[1], k = call->in[0].shape[1];
+    size_t bytes = (size_t)((n + 31) / 32 * 32 * k) * sizeof(float);
+    if (soma__entry_op(b->ctx, value) != SOMA_OP_leaf || !soma__entry_tensor(b->ctx, value)->var) return;
+    if (m > PACKED_ROWS || k > SOMA__GEMM_BLOCK || bytes > PACKED_BYTES) return;
+    for (int j = 0; j < p->n_writes; j++)
+        if (p->writes[j] == value) return;
+    p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, bytes};
+}
+
 static void lower_group(soma__builder *b, soma__group *g) {
     soma__plan *p = b->p;
     uint32_t first = g->members[0], values[2] = {SOMA__NONE, SOMA__NONE};
@@ -194,6 +221,7 @@ static void lower_group(soma__builder *b, soma__group *g) {
     soma__pass *pass = !product || g->n > 1 ? soma__plan_program(b, g, &note) : NULL;
     if (b->failed) return;
     call.pass = pass;
+    if (product && values[1] < p->n_entries) keep_packed(b, &call, values[1]);
     soma__step *step = emit(b, &call, first);
     if (!product) step->run = soma__pass_kernel(b->ctx->isa);
     if (note) step->note = note;
@@ -226,6 +254,9 @@ static bool allocate(soma__builder *b) {
     p->values = soma__lower_take(b, (t->count + inputs + 1) * sizeof *p->values);
     p->groups = soma__lower_take(b, (t->work + 1) * sizeof *p->groups);
     p->units = soma__lower_take(b, (t->work + 1) * sizeof *p->units);
+    p->packs = soma__lower_take(b, (t->work + 1) * sizeof *p->packs);
+    p->writes = soma__lower_take(b, (inputs + 1) * sizeof *p->writes);
+    p->written = soma__lower_take(b, (inputs + 1) * sizeof *p->written);
     p->slab_values = soma__lower_take(b, (t->count + inputs + 1) * sizeof *p->slab_values);
     p->steps = soma__lower_take(b, (t->work + inputs + 1) * sizeof *p->steps);
     p->binds = soma__lower_take(b, (2 * t->count + 3 * inputs + 1) * sizeof *p->binds);
@@ -245,6 +276,7 @@ soma__plan *soma__plan_build(soma_context *ctx, int close_depth) {
     p->close_depth = close_depth;
     soma__builder b = {ctx, p, 0, false};
     if (allocate(&b) && soma__plan_fuse(ctx, p)) {
+        list_writes(&b);
         for (uint32_t u = 0; u < p->n_units && !b.failed; u++) {
             if (p->units[u] & SOMA__UNIT_GROUP) lower_group(&b, &p->groups[p->units[u] & ~SOMA__UNIT_GROUP]);
             else lower(&b, p->units[u]);

@@ -68,6 +68,14 @@ typedef struct soma__plan {
     int n_steps;
     soma__bind *binds, *slab_binds;
     int n_binds, n_slab_binds;
+    struct soma__pack_step { /* steps whose second operand is a variable that the plan does not change */
+        uint32_t step, entry;
+        size_t bytes;
+    } *packs;
+    int n_packs;
+    uint32_t *writes; /* leaf entries of the variables that a run changes */
+    soma__variable **written;
+    int n_writes;
     uint32_t *kept; /* entries that get memory of their scope */
     int n_kept;
     struct soma__alias { /* kept views: entry shows memory of another one */

@@ -80,6 +80,7 @@ void soma__scope_release(soma_scope *s) {
     for (soma__variable *v = s->variables; v; v = v->next) {
         soma__free(s->chunks->alloc, v->tensor->data, v->bytes);
         soma__free(s->chunks->alloc, v->name, v->name_bytes);
+        soma__free(s->chunks->alloc, v->packed.memory, v->packed.bytes);
     }
     s->variables = NULL;
     while (s->head) {

@@ -15,6 +15,14 @@ enum {
     SOMA__MARK = 128     /* scratch bit of graph walks */
 };
 
+/* A variable as a product's packed operand, kept while the variable stays as it is: an inference packs its weights once. */
+typedef struct soma__packed {
+    float *memory;
+    size_t bytes;
+    uint64_t live, made; /* counts the writes to the variable; the count that the memory was made at */
+    int64_t key[4];      /* how it was packed */
+} soma__packed;
+
 /* What only variables have. */
 typedef struct soma__variable {
     soma_tensor *tensor;
@@ -25,6 +33,7 @@ typedef struct soma__variable {
     uint64_t assigned; /* sequence number of the last assign recorded */
     uint32_t current;  /* tape reference of its newest value, valid in `epoch` */
     uint64_t epoch;
+    soma__packed packed;
 } soma__variable;
 
 struct soma_tensor {

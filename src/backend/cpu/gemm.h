@@ -17,6 +17,7 @@ typedef struct soma__gemm {
     float *c;
     int64_t c_rs, c_cs;
     const struct soma__pass *pass; /* NULL, or what is done with each finished block instead of storing it; then the vectors run along n, and k <= SOMA__GEMM_BLOCK */
+    struct soma__packed *packed; /* NULL, or where B stays packed; then the vectors run along n, too */
     char *scratch;
     struct soma__pool *pool;
 } soma__gemm;

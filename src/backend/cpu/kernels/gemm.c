@@ -205,13 +205,25 @@ static bool tiny(const soma__gemm *g) {
     return true;
 }
 
+/* Is B packed from an earlier run? If not, it will be now. */
+static bool is_packed(const soma__gemm *g) {
+    soma__packed *p = g->packed;
+    if (!p) return false;
+    int64_t key[4] = {g->b_rs, g->b_cs, g->n, g->k * (2 * MR) + MR}; /* MR tells instruction sets apart */
+    if (p->made == p->live && memcmp(p->key, key, sizeof key) == 0) return true;
+    p->made = p->live;
+    memcpy(p->key, key, sizeof key);
+    return false;
+}
+
 /* One chain: k is at most 4096. */
 static void chain(const soma__gemm *g) {
     int64_t blocks_k = g->k ? (g->k + SOMA__GEMM_BLOCK - 1) / SOMA__GEMM_BLOCK : 1, kb = (g->k + blocks_k - 1) / blocks_k;
     int64_t wide = kb ? SOMA__GEMM_PACKED / kb / NR * NR : g->n;
     if (wide < NR) wide = NR;
+    if (g->packed) wide = g->n;
     round r = {.g = g, .rows = (float *)(void *)g->scratch, .tiles = (g->m + MR - 1) / MR};
-    r.packed = r.rows + (int64_t)soma__pool_threads(g->pool) * kb * SOMA__GEMM_ROWS;
+    r.packed = g->packed ? g->packed->memory : r.rows + (int64_t)soma__pool_threads(g->pool) * kb * SOMA__GEMM_ROWS;
     double ns = 1.0 / (VL * 4.0 * 4.0); /* about two vector multiply-adds a clock at 4 GHz */
     for (r.col = 0; r.col < g->n; r.col += wide) {
         r.cols = g->n - r.col < wide ? g->n - r.col : wide;
@@ -224,7 +236,7 @@ static void chain(const soma__gemm *g) {
             r.pack_a = g->a_rs == 1 && g->a_cs > 256 && r.kb > 256 && r.panels > 1 && g->m > 1;
             if (r.pack_a) per = SOMA__GEMM_ROWS / MR;
             r.blocks = (r.tiles + per - 1) / per;
-            soma__pool_run(g->pool, pack_piece, &r, r.panels, (double)(r.kb * r.cols) * 0.1);
+            if (!is_packed(g)) soma__pool_run(g->pool, pack_piece, &r, r.panels, (double)(r.kb * r.cols) * 0.1);
             soma__pool_run(g->pool, piece, &r, r.blocks * r.groups, 2.0 * (double)g->m * (double)r.cols * (double)r.kb * ns);
             if (!kb) break;
         }
@@ -263,7 +275,7 @@ void SOMA_KERNEL(gemm)(const soma__gemm *g) {
     if (!g->m || !g->n || tiny(g)) return;
     soma__gemm h = *g;
     /* across the grain of C only where no chain has to continue from it */
-    if (!g->pass && (h.k <= SOMA__GEMM_BLOCK || h.c_cs != 1) && soma__gemm_prefers_transposed(ISA_ID, &h)) soma__gemm_transpose(&h);
+    if (!g->pass && !g->packed && (h.k <= SOMA__GEMM_BLOCK || h.c_cs != 1) && soma__gemm_prefers_transposed(ISA_ID, &h)) soma__gemm_transpose(&h);
     if (h.k > SOMA__GEMM_CHAIN) long_product(&h);
     else if (h.k > SOMA__GEMM_BLOCK && h.c_cs != 1 && h.c_rs == 1) {
         soma__gemm_transpose(&h);
