@@ -77,8 +77,8 @@ static bool add_adjoint(soma_tensor *x, soma_tensor *g) {
 /* Runs one node's rule. */
 static bool spread(soma_context *ctx, soma_tensor *x) {
     bool wants[SOMA__MAX_INPUTS];
-    soma_tensor *gx[SOMA__MAX_INPUTS] = {0};
-    for (int i = 0; i < x->n_in; i++) wants[i] = (x->in[i]->flags & SOMA__MARK) != 0;
+    soma_tensor *gx[SOMA__MAX_INPUTS];
+    for (int i = 0; i < x->n_in; i++) wants[i] = (x->in[i]->flags & SOMA__MARK) != 0, gx[i] = NULL;
     uint64_t outer = ctx->backward_seq;
     ctx->backward_seq = x->seq;
     soma__vjp v = {ctx, x, x->in, x->n_in, x->attr, x->adjoint, wants, gx};

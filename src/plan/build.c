@@ -299,11 +299,13 @@ void soma__plan_free(soma_context *ctx, soma__plan *p) {
 }
 
 static uint64_t hash_words(const uint64_t *w, size_t n, uint64_t h) {
-    for (size_t i = 0; i < n; i++) {
-        h = (h ^ w[i]) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 29;
-    }
-    return h;
+    uint64_t lane[4] = {h, h + 1, h + 2, h + 3}; /* side by side: one multiplication need not wait for the last */
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (int l = 0; l < 4; l++) lane[l] = (lane[l] ^ w[i + l]) * 0x9e3779b97f4a7c15u, lane[l] ^= lane[l] >> 29;
+    for (; i < n; i++) lane[0] = (lane[0] ^ w[i]) * 0x9e3779b97f4a7c15u, lane[0] ^= lane[0] >> 29;
+    for (int l = 1; l < 4; l++) lane[0] = (lane[0] ^ lane[l]) * 0x9e3779b97f4a7c15u, lane[0] ^= lane[0] >> 29;
+    return lane[0];
 }
 
 soma__plan *soma__plan_get(soma_context *ctx, int close_depth) {

@@ -146,7 +146,10 @@ static void prefetch_rows(const soma__pass *p, int64_t row, int64_t rows, int64_
         if (!(o->use & SOMA__PASS_READ) || o->use & (SOMA__PASS_BLOCK | SOMA__PASS_RAW) || o->stride[1] != 1 || o->size != 4) continue;
         for (int64_t r = row; r < row + rows; r++) {
             const char *at = (const char *)o->data + (r * o->stride[0] + col) * 4;
-            for (int64_t i = 0; i < cols * 4; i += 64) __builtin_prefetch(at + i, o->use & SOMA__PASS_WRITTEN ? 1 : 0);
+            if (o->use & SOMA__PASS_WRITTEN)
+                for (int64_t i = 0; i < cols * 4; i += 64) __builtin_prefetch(at + i, 1);
+            else
+                for (int64_t i = 0; i < cols * 4; i += 64) __builtin_prefetch(at + i, 0);
         }
     }
 }

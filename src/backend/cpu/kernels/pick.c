@@ -77,6 +77,7 @@ int SOMA_KERNEL(index_select)(const soma__call *c) {
     if (!c->out.numel) return soma__ops[c->op]->run(c); /* an index out of range is an error even then */
     int64_t inner = inner_of(&c->in[0], c->attr[0]);
     pick p = {.call = c, .width = JOB / inner + 1};
-    soma__pool_run(c->env->pool, select_piece, &p, (c->out.numel / inner + p.width - 1) / p.width, (double)c->out.numel / 4 + 2.0 * (double)(c->out.numel / inner));
+    int64_t rows = c->out.numel / inner;
+    soma__pool_run(c->env->pool, select_piece, &p, (rows + p.width - 1) / p.width, (double)c->out.numel / 4 + 2.0 * (double)rows);
     return p.wrong ? soma__ops[c->op]->run(c) : SOMA_OK;
 }

@@ -124,7 +124,7 @@ int SOMA_KERNEL(sum)(const soma__call *c) {
     s.pieces = (n + PIECE - 1) / PIECE;
     if (s.pieces > 1) s.out = c->scratch;
     bool columns = s.stay.n && s.stay.stride[s.stay.n - 1] == 1 && s.go.n == 1 && s.go.stride[0] != 1;
-    int64_t rows = n < PIECE ? n : PIECE, units = kept;
+    int64_t rows = n < PIECE ? n : PIECE, units;
     s.width = (16384 + rows - 1) / rows;
     if (columns) {
         int64_t size = s.stay.size[s.stay.n - 1];
