@@ -4,13 +4,14 @@
 
 #include "soma/tensor.h"
 
+/* A captured step. */
 typedef struct soma_program soma_program;
 
 /* What an input slot holds. */
 typedef struct soma_slot {
     int64_t shape[SOMA_MAX_DIMS];
     int64_t ndim;
-    int64_t dtype; /* a soma_dtype */
+    int64_t dtype; /* a soma_dtype, default SOMA_F32 */
 } soma_slot;
 
 /* Records the step: inputs are the slots' tensors; results go to outputs. Called once for each new set of input shapes. Host branches are
@@ -22,21 +23,24 @@ typedef struct soma_capture_opts {
     uint64_t reserved[4];
 } soma_capture_opts;
 
-/* Captures body. Nothing is run: variables keep their values. The program belongs to the innermost scope. `slots` is copied. */
+/* Captures body. Nothing is run: variables keep their values. The program belongs to the innermost scope. `slots` is copied. NULL without a body or slots, or
+ * inside a capture (SOMA_ERROR_ARGUMENT); the body's own errors come with the first run. */
 SOMA_WITH_OPTS(soma_program *, soma_capture,
                (soma_context * ctx, soma_body body, void *user, const soma_slot *slots, size_t n_inputs, size_t n_outputs),
                (ctx, body, user, slots, n_inputs, n_outputs), soma_capture_opts)
 /* Gives slot i its data for the runs to come: memory in C order that is read during soma_program_run. Shape NULL: the slot's own; else the shape
- * replaces it (the rank stays), and a new set of shapes is captured at the next run. */
+ * replaces it (the rank stays), and a new set of shapes is captured at the next run. SOMA_ERROR_ARGUMENT for another slot, or NULL data. */
 SOMA_API soma_status soma_program_bind(soma_program *p, size_t i, const void *data, const int64_t *shape);
-/* Runs the step once. */
+/* Runs the step once. SOMA_ERROR_STATE: a slot has no data, or more sets of shapes than max_shapes; SOMA_ERROR_NONFINITE by a guard; or the
+ * body's or a kernel's error. */
 SOMA_API soma_status soma_program_run(soma_program *p);
-/* Output i of the last run: data in C order, overwritten by the next run. */
+/* Output i of the last run: data in C order, overwritten by the next run. SOMA_ERROR_STATE before the first run, or beyond the last output. */
 SOMA_API soma_status soma_program_output(soma_program *p, size_t i, const void **data, int64_t *numel);
 /* Output i of the last run as a number (one element). */
 SOMA_API soma_status soma_program_item(soma_program *p, size_t i, double *out);
+/* Frees the program before its scope closes. NULL is allowed. */
 SOMA_API void soma_program_free(soma_program *p);
-/* The program's plan as text; see soma_explain. */
+/* The plan of the last run, or the first one to come, as text; see soma_explain. */
 SOMA_API soma_status soma_program_explain(soma_program *p, char **text);
 
 /* For authors of optimizers and schedules: calls fn(user) before each run of the program being captured, or at once when none is. What a step

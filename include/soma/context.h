@@ -17,13 +17,14 @@ typedef struct soma_context_opts {
     uint64_t seed;                   /* default 0, as torch.manual_seed(0) in role; drawn values are not PyTorch's */
     const char *isa; /* default: the best the machine has, capped by the environment's SOMA_ISA; "portable", "avx2", "avx512", "neon" */
     const volatile int *cancel; /* polled between kernels; nonzero ends the evaluation with SOMA_ERROR_CANCELLED */
-    void (*log)(void *user, const char *line);
-    void *log_user;
+    void (*log)(void *user, const char *line); /* gets lines without a newline; default: none, the library never prints */
+    void *log_user;                            /* the user of log */
     int64_t no_fusion; /* nonzero: every op runs alone, as SOMA_FUSE=0 does; the same bits, slower */
     uint64_t reserved[4];
 } soma_context_opts;
 
-/* Makes a context. On failure *out is NULL. */
+/* Makes a context; NULL options: all defaults. On failure *out is NULL: SOMA_ERROR_ARGUMENT (an unknown isa, threads below 0
+ * or above 1024), SOMA_ERROR_MEMORY, SOMA_ERROR_VERSION. An isa that the machine lacks becomes the best that it has. */
 SOMA_API soma_status soma_context_create_v(soma_context **out, const soma_context_opts *options, size_t size);
 static inline soma_status soma_context_create(soma_context **out, const soma_context_opts *options) {
     return soma_context_create_v(out, options, sizeof(soma_context_opts));
@@ -33,19 +34,22 @@ SOMA_API void soma_context_free(soma_context *ctx);
 
 /* "portable", "avx2", "avx512" or "neon": the kernels in use. */
 SOMA_API const char *soma_context_isa(const soma_context *ctx);
+/* Threads that kernels may use, the caller's included: 1 or more. */
 SOMA_API int64_t soma_context_threads(const soma_context *ctx);
 /* Restarts all random streams from a seed, as torch.manual_seed. */
 SOMA_API soma_status soma_manual_seed(soma_context *ctx, uint64_t seed);
+/* The seed of the options or of the last soma_manual_seed, as torch.initial_seed. */
 SOMA_API uint64_t soma_initial_seed(const soma_context *ctx);
 
-/* Opens a scope inside the innermost one. NULL on error. */
+/* Opens a scope inside the innermost one. NULL on error: one is pending, or SOMA_ERROR_MEMORY. */
 SOMA_API soma_scope *soma_scope_open(soma_context *ctx);
-/* Runs pending assigns to variables that outlive the scope, closes the scopes inside it, frees all that was recorded in it. */
+/* Runs pending assigns to variables that outlive the scope, closes the scopes inside it, frees all that was recorded in it.
+ * Frees even when it returns an error (of those assigns, or one that was pending). */
 SOMA_API soma_status soma_scope_close(soma_scope *scope);
 
 /* For authors of modules and the like: zeroed memory that is freed with the innermost scope. NULL with the error pending when there is none. */
 SOMA_API void *soma_scope_memory(soma_context *ctx, size_t size);
-/* Calls fn(arg) when the innermost scope closes; the last registered first. */
+/* Calls fn(arg) when the innermost scope closes; the last registered first. SOMA_ERROR_MEMORY, or the error that is pending. */
 SOMA_API soma_status soma_scope_defer(soma_context *ctx, void (*fn)(void *arg), void *arg);
 
 /* The pending error's code, SOMA_OK when there is none. The first error stays; while it is pending every recording, assigning, stepping
@@ -58,10 +62,11 @@ SOMA_API soma_status soma_error_take(soma_context *ctx);
 /* Raises an error from outside the library (a custom op, a module's forward) in printf's manner; an earlier error wins. Returns status. */
 SOMA_API soma_status soma_error_raise(soma_context *ctx, soma_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Counts for tests and curiosity, since the context was made. */
+/* Counts for tests and curiosity, since the context was made; slab_bytes: the intermediates' memory now. */
 typedef struct soma_stats {
     int64_t plans_built, plans_run, allocations, slab_bytes, nodes_recorded, kernels_run;
 } soma_stats;
+/* Fills *out. */
 SOMA_API void soma_context_stats(const soma_context *ctx, soma_stats *out);
 
 #endif

@@ -4,20 +4,24 @@
 
 #include "soma/context.h"
 
+/* Samples with their targets, as torch.utils.data.Dataset: float32 inputs, int64 classes. Belongs to the innermost scope. */
 typedef struct soma_dataset soma_dataset;
+/* Batches of a data set in the order of an epoch, as torch.utils.data.DataLoader. */
 typedef struct soma_loader soma_loader;
 
-/* A data set belongs to the innermost scope. Inputs are float32 samples, targets int64 classes. */
 typedef struct soma_idx_opts {
     soma_optional scale; /* inputs are bytes * scale; default 1/255 */
     uint64_t reserved[4];
 } soma_idx_opts;
-/* Two idx files, plain (memory-mapped) or .gz: images [n, ...] of unsigned bytes and labels [n]. Errors name the file and what was expected. */
+/* Two idx files, plain (memory-mapped) or .gz: images [n, ...] of unsigned bytes and labels [n]. Errors name the file and what was expected: SOMA_ERROR_IO
+ * (it cannot be read), SOMA_ERROR_FORMAT (no idx file of bytes, truncated, counts that disagree or are 0), SOMA_ERROR_UNSUPPORTED (.gz without zlib). */
 SOMA_WITH_OPTS(soma_dataset *, soma_dataset_idx, (soma_context * ctx, const char *images, const char *labels), (ctx, images, labels), soma_idx_opts)
-/* Arrays in memory, borrowed until the scope closes: inputs [count, features...] (shape is that of one sample), targets [count]. */
+/* Arrays in memory, borrowed until the scope closes: inputs [count, features...] (shape is that of one sample), targets [count], as
+ * torch.utils.data.TensorDataset. SOMA_ERROR_ARGUMENT for a NULL array, a count below 1, or a size below 1 in the shape. */
 SOMA_API soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const int64_t *targets, int64_t count, const int64_t *shape, int64_t ndim);
+/* Samples; 0 for NULL. */
 SOMA_API int64_t soma_dataset_count(const soma_dataset *d);
-/* The shape of one sample. */
+/* The shape of one sample, valid as long as the data set. SOMA_ERROR_ARGUMENT for NULL. */
 SOMA_API soma_status soma_dataset_shape(const soma_dataset *d, const int64_t **shape, int64_t *ndim);
 
 typedef struct soma_loader_opts {
@@ -27,19 +31,21 @@ typedef struct soma_loader_opts {
     int64_t no_prefetch; /* nonzero: batches are made by the calling thread; the same batches */
     uint64_t reserved[4];
 } soma_loader_opts;
-/* Cuts a data set into batches. The order is a function of seed and epoch alone. Belongs to the innermost scope. */
+/* Cuts a data set into batches. batch is 1 or more, else SOMA_ERROR_ARGUMENT. The order is a function of seed and epoch alone. Belongs to the
+ * innermost scope. */
 SOMA_WITH_OPTS(soma_loader *, soma_loader_new, (soma_context * ctx, soma_dataset *d, int64_t batch), (ctx, d, batch), soma_loader_opts)
 
+/* count is the loader's batch, save for a last one that is not full. */
 typedef struct soma_batch {
-    const float *inputs; /* [count, features...] */
-    const int64_t *targets;
+    const float *inputs;    /* [count, features...] */
+    const int64_t *targets; /* [count] */
     int64_t count;
 } soma_batch;
-/* Starts an epoch (0, 1, ...) at its first batch. */
+/* Starts an epoch (0, 1, ...) at its first batch; one that runs is left. SOMA_ERROR_ARGUMENT for NULL. */
 SOMA_API soma_status soma_loader_start(soma_loader *l, int64_t epoch);
 /* The next batch, valid until the next call; false at the end of the epoch. */
 SOMA_API bool soma_loader_next(soma_loader *l, soma_batch *out);
-/* Batches in an epoch. */
+/* Batches in an epoch, as len(loader); 0 for NULL. */
 SOMA_API int64_t soma_loader_count(const soma_loader *l);
 
 #endif

@@ -4,15 +4,18 @@
 
 #include "soma/ops.h"
 
+/* As torch.nn.Module. */
 typedef struct soma_module soma_module;
 
-/* The result of a module for x; NULL with the error pending. */
+/* The result of a module for x, as module(x); NULL with the error pending. */
 SOMA_API soma_tensor *soma_forward(soma_module *m, soma_tensor *x);
 /* Train or eval mode of a module and all inside it, as Module.train(on). Modules are made in train mode. */
 SOMA_API soma_status soma_module_train(soma_module *m, bool on);
+/* Module.training; false for NULL. */
 SOMA_API bool soma_module_is_training(const soma_module *m);
 
-/* y = x W^T + b. weight [out, in] and bias [out] are drawn from U(-1/sqrt(in), 1/sqrt(in)), as torch.nn.Linear; the numbers are not PyTorch's. */
+/* y = x W^T + b for x [..., in], as torch.nn.Linear. weight [out, in] and bias [out] are drawn from U(-1/sqrt(in), 1/sqrt(in)), as PyTorch's; the
+ * numbers are not. SOMA_ERROR_ARGUMENT unless in and out are 1 or more; forward: SOMA_ERROR_SHAPE for another number of features. */
 typedef struct soma_linear_opts {
     int64_t no_bias; /* nonzero: bias=False */
     int64_t dtype;   /* a soma_dtype, default SOMA_F32 */
@@ -21,34 +24,39 @@ typedef struct soma_linear_opts {
 SOMA_WITH_OPTS(soma_module *, soma_nn_linear, (soma_context * ctx, int64_t in_features, int64_t out_features), (ctx, in_features, out_features),
                soma_linear_opts)
 
-/* Modules one after another; keys "0.weight", "1.bias", ... as torch.nn.Sequential. A NULL among them gives NULL. */
+/* Modules one after another; keys "0.weight", "1.bias", ... as torch.nn.Sequential. A NULL among them is SOMA_ERROR_ARGUMENT
+ * (or the error that made it NULL). None: the identity. */
 SOMA_API soma_module *soma_nn_sequential(soma_context *ctx, soma_module *const *modules, size_t count);
 /* SOMA_MODULES(a, b, c) stands for the two arguments modules, count. */
 #define SOMA_MODULES(...) ((soma_module *[]){__VA_ARGS__}), (sizeof((soma_module *[]){__VA_ARGS__}) / sizeof(soma_module *))
 
-/* Without parameters: torch.nn.ReLU, Tanh, Sigmoid, Flatten(1), Softmax(dim), LogSoftmax(dim). */
+/* Without parameters: torch.nn.ReLU, Tanh, Sigmoid, Flatten(), Softmax(dim), LogSoftmax(dim). Results have x's shape, Flatten's [N, rest]. A dim
+ * outside the input's is SOMA_ERROR_ARGUMENT in forward. */
 SOMA_API soma_module *soma_nn_relu(soma_context *ctx);
 SOMA_API soma_module *soma_nn_tanh(soma_context *ctx);
 SOMA_API soma_module *soma_nn_sigmoid(soma_context *ctx);
 SOMA_API soma_module *soma_nn_flatten(soma_context *ctx);
 SOMA_API soma_module *soma_nn_softmax(soma_context *ctx, int64_t dim);
 SOMA_API soma_module *soma_nn_log_softmax(soma_context *ctx, int64_t dim);
-/* torch.nn.Dropout(p), p in [0, 1]; the identity in eval mode. */
+/* torch.nn.Dropout(p), p in [0, 1], else SOMA_ERROR_ARGUMENT; the identity in eval mode. */
 SOMA_API soma_module *soma_nn_dropout(soma_context *ctx, double p);
-/* Changes a dropout's p, also for programs that are captured already. */
+/* Changes a dropout's p, also for programs that are captured already. SOMA_ERROR_ARGUMENT for another module or p. */
 SOMA_API soma_status soma_nn_dropout_set(soma_module *m, double p);
 
 /* A module from a forward function: result of x, NULL after an error. Parameters and children are added after it is made. */
 typedef soma_tensor *(*soma_forward_fn)(void *user, soma_module *self, soma_tensor *x);
+/* name (copied) stands in messages, NULL: "module". forward must not be NULL: SOMA_ERROR_ARGUMENT. */
 SOMA_API soma_module *soma_nn_module(soma_context *ctx, const char *name, soma_forward_fn forward, void *user);
-/* Registers a variable under a name (copied); it gets the state key. Parameters are asked for gradients, buffers are not. */
+/* Registers a variable under a name (copied), as register_parameter, register_buffer, add_module; it gets the state key. Parameters are asked for
+ * gradients, buffers are not. SOMA_ERROR_ARGUMENT: no name or a taken one, NULL, or no variable. */
 SOMA_API soma_status soma_module_add_parameter(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child);
 
-/* All parameters in PyTorch's order; the array belongs to the innermost scope. */
+/* All parameters in PyTorch's order, as Module.parameters(); the array belongs to the innermost scope. */
 SOMA_API soma_status soma_module_parameters(soma_module *m, soma_tensor *const **params, size_t *count);
-/* The state_dict: parameters and buffers in order. Key i is written into `key`; NULL tensor and SOMA_ERROR_RANGE beyond the last. */
+/* The state_dict: parameters and buffers in order. Key i is written into `key` (cut if it does not fit); NULL tensor and SOMA_ERROR_RANGE
+ * beyond the last. */
 SOMA_API size_t soma_module_state_count(const soma_module *m);
 SOMA_API soma_status soma_module_state(soma_module *m, size_t i, char *key, size_t key_size, soma_tensor **tensor);
 

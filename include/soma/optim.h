@@ -4,6 +4,7 @@
 
 #include "soma/grad.h"
 
+/* As torch.optim.Optimizer. */
 typedef struct soma_optim soma_optim;
 
 /* torch.optim.SGD. */
@@ -12,9 +13,11 @@ typedef struct soma_sgd_opts {
     int64_t nesterov, maximize;               /* default off; nesterov wants a momentum and no dampening */
     uint64_t reserved[4];
 } soma_sgd_opts;
-/* lr in PyTorch has the default 1e-3. Parameters are variables; they must outlive the optimizer, which belongs to the innermost scope. */
+/* lr in PyTorch has the default 1e-3. Parameters are variables; they must outlive the optimizer, which belongs to the innermost scope.
+ * SOMA_ERROR_ARGUMENT: a negative number, nesterov without what it wants, a parameter that is NULL, no variable, or there already. */
 SOMA_WITH_OPTS(soma_optim *, soma_optim_sgd, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
                soma_sgd_opts)
+/* A further parameter group with settings of its own, as add_param_group. */
 SOMA_WITH_OPTS(soma_status, soma_optim_sgd_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr), (optim, params, count, lr),
                soma_sgd_opts)
 
@@ -22,32 +25,37 @@ SOMA_WITH_OPTS(soma_status, soma_optim_sgd_group, (soma_optim * optim, soma_tens
 typedef struct soma_adam_opts {
     soma_optional beta1, beta2, eps; /* default 0.9, 0.999, 1e-8 */
     soma_optional weight_decay;      /* default 0; AdamW 0.01 */
-    int64_t maximize;
+    int64_t maximize;                /* default off */
     uint64_t reserved[4];
 } soma_adam_opts;
+/* lr in PyTorch has the default 1e-3. As soma_optim_sgd; betas lie in [0, 1), eps and weight_decay are 0 or more. */
 SOMA_WITH_OPTS(soma_optim *, soma_optim_adam, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
                soma_adam_opts)
 SOMA_WITH_OPTS(soma_optim *, soma_optim_adamw, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
                soma_adam_opts)
-/* A further parameter group with settings of its own, for an Adam or AdamW. */
+/* A further parameter group with settings of its own, for an Adam or AdamW, as add_param_group. */
 SOMA_WITH_OPTS(soma_status, soma_optim_adam_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr), (optim, params, count, lr),
                soma_adam_opts)
 
-/* Records one step for every parameter that has a gradient. In a captured program the step count and the learning rate move on with each run. */
+/* Records one step for every parameter that has a gradient, as Optimizer.step. In a captured program the step count and the learning rate move on with each run. */
 SOMA_API soma_status soma_optim_step(soma_optim *optim);
 /* soma_zero_grad of all its parameters. Called right after the step it keeps gradients from being stored. */
 SOMA_API soma_status soma_optim_zero_grad(soma_optim *optim);
-/* Group -1: all. Works on captured programs, too. */
+/* The learning rate of a group (0, 1, ... as they were added; -1: all). Works on captured programs, too. SOMA_ERROR_ARGUMENT for a negative lr,
+ * SOMA_ERROR_RANGE for another group. */
 SOMA_API soma_status soma_optim_set_lr(soma_optim *optim, int64_t group, double lr);
+/* -1: of the first group. 0 for another group. */
 SOMA_API double soma_optim_get_lr(const soma_optim *optim, int64_t group);
 
 /* State for checkpoints: variables (keys "0.momentum_buffer", "1.exp_avg", ... by parameter number), and the step count of each parameter. */
 SOMA_API size_t soma_optim_state_count(const soma_optim *optim);
+/* Variable i and its key; NULL and SOMA_ERROR_RANGE beyond the last. */
 SOMA_API soma_status soma_optim_state(soma_optim *optim, size_t i, char *key, size_t key_size, soma_tensor **tensor);
+/* The steps that a parameter has made, to read or to set; NULL beyond the last parameter. */
 SOMA_API int64_t *soma_optim_steps(soma_optim *optim, size_t param);
 
 /* Scales all gradients so that their common norm is at most max_norm, as clip_grad_norm_: by min(1, max_norm / (norm + 1e-6)). The norm (0-d) goes to
- * *norm unless NULL. */
+ * *norm unless NULL; NULL goes there when no parameter has a gradient. */
 SOMA_API soma_status soma_clip_grad_norm(soma_tensor *const *params, size_t count, double max_norm, soma_tensor **norm);
 /* The same with a 0-d limit that may be a soma_host_scalar. */
 SOMA_API soma_status soma_clip_grad_norm_by(soma_tensor *const *params, size_t count, soma_tensor *max_norm, soma_tensor **norm);
