@@ -58,8 +58,12 @@ RULE2(div, soma_div(G, v->in[1]), soma_neg(soma_div(soma_mul(G, Y), v->in[1])))
 /* torch: 0 where the exponent is 0 (not NaN at a = 0), and no log of 0 where a = 0 and b >= 0 */
 RULE2(pow, soma_mul(G, soma_where(soma_eq(v->in[1], zero_like(v->in[1])), zero_like(X), soma_mul(v->in[1], soma_pow(X, soma_sub_scalar(v->in[1], 1))))),
       soma_mul(G, soma_where(soma_logical_and(soma_eq(X, zero_like(X)), soma_ge(v->in[1], zero_like(X))), zero_like(X), soma_mul(Y, soma_log(X)))))
-RULE2(atan2, soma_mul(G, soma_div(v->in[1], soma_add(soma_mul(X, X), soma_mul(v->in[1], v->in[1])))),
-      soma_neg(soma_mul(G, soma_div(X, soma_add(soma_mul(X, X), soma_mul(v->in[1], v->in[1]))))))
+/* part / (a a + b b), and 0 at the origin, as torch */
+static soma_tensor *atan2_slope(soma_tensor *part, soma_tensor *a, soma_tensor *b) {
+    soma_tensor *r = soma_add(soma_mul(a, a), soma_mul(b, b));
+    return r ? soma_where(soma_eq(r, zero_like(r)), zero_like(r), soma_div(part, r)) : NULL;
+}
+RULE2(atan2, soma_mul(G, atan2_slope(v->in[1], X, v->in[1])), soma_neg(soma_mul(G, atan2_slope(X, X, v->in[1]))))
 /* torch shares the gradient evenly between equal values */
 RULE2(maximum, soma_where(soma_eq(X, v->in[1]), soma_mul_scalar(G, 0.5), when(soma_gt(X, v->in[1]), G)),
       soma_where(soma_eq(X, v->in[1]), soma_mul_scalar(G, 0.5), when(soma_lt(X, v->in[1]), G)))
@@ -73,17 +77,17 @@ void soma__grad_remainder(const soma__vjp *v) {
     if (v->wants[1]) v->gx[1] = to_shape(soma_neg(soma_mul(G, soma_floor(soma_div(X, v->in[1])))), v->in[1]);
 }
 
-/* A number beside x: whole ones count as Python's int, others as its float. */
-static soma_tensor *number_beside(const soma_tensor *x, double value) {
+/* A number beside x: whole ones count as Python's int, others as its float; so do all where the op computes in floats. */
+static soma_tensor *number_beside(const soma_tensor *x, double value, bool floats) {
     bool whole = value > -9e15 && value < 9e15 && value == (double)(int64_t)value;
-    soma_dtype dtype = soma__is_float(x->dtype) ? (soma_dtype)x->dtype : whole ? (x->dtype == SOMA_BOOL ? SOMA_I64 : (soma_dtype)x->dtype) : SOMA_F32;
+    soma_dtype dtype = soma__is_float(x->dtype) ? (soma_dtype)x->dtype : whole && !floats ? (x->dtype == SOMA_BOOL ? SOMA_I64 : (soma_dtype)x->dtype) : SOMA_F32;
     return soma__number(x->ctx, value, dtype);
 }
 
 /* A composite of one op on x and a number. */
 static soma_tensor *with_number(soma_tensor *x, double value, soma_tensor *(*op)(soma_tensor *, soma_tensor *), bool swap) {
     if (!soma__check(&x, 1)) return NULL;
-    soma_tensor *n = number_beside(x, value);
+    soma_tensor *n = number_beside(x, value, op == soma_div || op == soma_pow);
     return n ? (swap ? op(n, x) : op(x, n)) : NULL;
 }
 
@@ -107,8 +111,8 @@ soma_tensor *soma_clamp(soma_tensor *x, soma_tensor *low, soma_tensor *high) {
 
 soma_tensor *soma_clamp_to(soma_tensor *x, double low, double high) {
     if (!soma__check(&x, 1)) return NULL;
-    soma_tensor *a = low > -__builtin_inf() ? number_beside(x, low) : NULL;
-    soma_tensor *b = high < __builtin_inf() ? number_beside(x, high) : NULL;
+    soma_tensor *a = low > -__builtin_inf() ? number_beside(x, low, false) : NULL;
+    soma_tensor *b = high < __builtin_inf() ? number_beside(x, high, false) : NULL;
     soma_interior_begin(x->ctx);
     soma_tensor *y = x;
     /* torch passes no gradient on at a bound that is a number; NaN stays */

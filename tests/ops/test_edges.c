@@ -86,8 +86,29 @@ static void a_number_that_an_integer_cannot_hold_has_one_meaning(void **state) {
     soma_context_free(ctx);
 }
 
+static void a_small_integer_is_divided_by_a_large_number(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    float half;
+    assert_int_equal(soma_read(soma_div_scalar(soma_full(ctx, 150, SOMA_U8, SOMA_SHAPE(1)), 300), &half, sizeof half), SOMA_OK);
+    assert_true(half == 0.5f);
+    soma_context_free(ctx);
+}
+
+static void an_angle_has_no_slope_at_the_origin(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *a = soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(1)), *v = soma_variable(a, &(soma_variable_opts){.requires_grad = 1});
+    float slope;
+    soma_backward(soma_sum(soma_atan2(v, soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(1))), NULL), NULL);
+    assert_int_equal(soma_read(soma_tensor_grad(v), &slope, sizeof slope), SOMA_OK);
+    assert_true(slope == 0);
+    soma_context_free(ctx);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(cat_takes_the_widest_dtype_of_all), cmocka_unit_test(joining_says_which_dimension_is_wrong),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_small_integer_is_divided_by_a_large_number), cmocka_unit_test(an_angle_has_no_slope_at_the_origin),
+                                       cmocka_unit_test(cat_takes_the_widest_dtype_of_all), cmocka_unit_test(joining_says_which_dimension_is_wrong),
                                        cmocka_unit_test(a_number_is_its_own_extreme), cmocka_unit_test(a_root_of_no_spread_has_no_slope),
                                        cmocka_unit_test(a_reduction_counts_its_dimensions),
                                        cmocka_unit_test(the_log_of_an_empty_sum_is_minus_infinity),
