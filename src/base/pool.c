@@ -31,6 +31,7 @@ struct soma__pool {
     int threads, started;
     uint64_t forks; /* of the process that made it */
     bool tried;
+    double missed_ns; /* work that the caller did while workers slept */
     /* the job: written before its ticket is published, read after a claim of that ticket */
     soma__piece_fn fn;
     void *arg;
@@ -174,7 +175,10 @@ void soma__pool_run(soma__pool *p, soma__piece_fn fn, void *arg, int64_t pieces,
     atomic_store_explicit(&p->done, 0, memory_order_relaxed);
     atomic_store_explicit(&p->pieces, pieces, memory_order_relaxed);
     atomic_store_explicit(&p->ticket, job << PIECE_BITS, memory_order_seq_cst);
-    if (work_ns >= WAKE_NS && atomic_load(&p->sleeping)) {
+    /* many small jobs in a row are worth waking for, too */
+    p->missed_ns = atomic_load(&p->sleeping) ? p->missed_ns + work_ns : 0;
+    if (p->missed_ns >= WAKE_NS) {
+        p->missed_ns = 0;
         pthread_mutex_lock(&p->lock);
         pthread_cond_broadcast(&p->wake);
         pthread_mutex_unlock(&p->lock);

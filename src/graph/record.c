@@ -4,13 +4,10 @@
 
 #include <string.h>
 
-/* Out of line, so that the C library clears a record: for a size that it knows GCC writes a string instruction, which takes twice as long. */
-static __attribute__((noinline, noclone)) void clear(void *memory, size_t size) { memset(memory, 0, size); }
-
 soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     soma_tensor *x = soma__scope_alloc(scope, sizeof *x, 16);
     if (!x) return soma__no_memory(ctx);
-    clear(x, sizeof *x);
+    memset(x, 0, sizeof *x);
     if (!soma__set_shape(x, shape, ndim)) {
         soma_error_raise(ctx, SOMA_ERROR_SHAPE, "a shape of %lld dimensions with a negative or too large size, or more than %d dimensions",
                          (long long)ndim, SOMA_MAX_DIMS);
