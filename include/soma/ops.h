@@ -45,7 +45,7 @@ typedef struct soma_cross_entropy_opts {
 } soma_cross_entropy_opts;
 SOMA_WITH_OPTS(soma_tensor *, soma_cross_entropy, (soma_tensor * input, soma_tensor *target), (input, target), soma_cross_entropy_opts)
 
-/* One step of an optimizer as one node: parameter and state variables are overwritten. The meaning of each number in hyper (a 1-d float32 tensor,
+/* One step of an optimizer as one node: parameter and state variables are overwritten. The meaning of each number in hyper (a 1-d tensor of the parameter's dtype,
  * usually borrowed from the optimizer) stands at the definition. Written for soma/optim.h; open for optimizers of your own. */
 /* hyper: lr, momentum, 1 - dampening, weight_decay, sign (1 or -1 for maximize), first (1: momentum starts as the gradient). flags: 1 nesterov, 2 momentum used,
  * 4 weight decay used. momentum may be NULL. torch.optim.SGD. */

@@ -10,18 +10,18 @@ static inline float flush_f32(float x) { return __builtin_fabsf(x) < FLT_MIN ? 0
 static inline double flush_f64(double x) { return __builtin_fabs(x) < (double)FLT_MIN ? 0.0 : x; }
 
 /* hyper: lr, momentum, 1 - dampening, weight_decay, sign, first */
-#define SGD(name, T, flush)                                                                                                                           \
-    static void name(T *w, T *m, const T *grad, const float *h, int64_t flags, int64_t n) {                                                           \
-        T lr = (T)h[0], mu = (T)h[1], damp = (T)h[2], decay = (T)h[3], sign = (T)h[4];                                                                \
-        for (int64_t i = 0; i < n; i++) {                                                                                                             \
-            T g = grad[i] * sign;                                                                                                                     \
-            if (flags & DECAY) g = g + decay * w[i];                                                                                                  \
-            if (flags & MOMENTUM) {                                                                                                                   \
-                m[i] = flush(h[5] != 0 ? g : mu * m[i] + damp * g);                                                                                   \
-                g = flags & NESTEROV ? g + mu * m[i] : m[i];                                                                                          \
-            }                                                                                                                                         \
-            w[i] = w[i] - lr * g;                                                                                                                     \
-        }                                                                                                                                             \
+#define SGD(name, T, flush) \
+    static void name(T *w, T *m, const T *grad, const T *h, int64_t flags, int64_t n) { \
+        T lr = h[0], mu = h[1], damp = h[2], decay = h[3], sign = h[4]; \
+        for (int64_t i = 0; i < n; i++) { \
+            T g = grad[i] * sign; \
+            if (flags & DECAY) g = g + decay * w[i]; \
+            if (flags & MOMENTUM) { \
+                m[i] = flush(h[5] != 0 ? g : mu * m[i] + damp * g); \
+                g = flags & NESTEROV ? g + mu * m[i] : m[i]; \
+            } \
+            w[i] = w[i] - lr * g; \
+        } \
     }
 SGD(sgd_f32, float, flush_f32)
 SGD(sgd_f64, double, flush_f64)
@@ -29,8 +29,7 @@ SGD(sgd_f64, double, flush_f64)
 static int sgd_run(const soma__call *c) {
     bool m = c->attr[0] & MOMENTUM;
     void *w = c->in[0].data, *state = m ? c->in[1].data : NULL;
-    const void *g = c->in[m ? 2 : 1].data;
-    const float *h = c->in[m ? 3 : 2].data;
+    const void *g = c->in[m ? 2 : 1].data, *h = c->in[m ? 3 : 2].data;
     if (c->in[0].dtype == SOMA_F32) sgd_f32(w, state, g, h, c->attr[0], c->in[0].numel);
     else sgd_f64(w, state, g, h, c->attr[0], c->in[0].numel);
     return SOMA_OK;
@@ -38,18 +37,18 @@ static int sgd_run(const soma__call *c) {
 const soma__op_def soma__op_sgd_update = {.name = "sgd_update", .cls = SOMA__CLASS_UPDATE, .run = sgd_run};
 
 /* hyper: lr / bias_correction1, beta1, 1 - beta1, beta2, 1 - beta2, sqrt(bias_correction2), eps, weight_decay, 1 - lr * weight_decay, sign */
-#define ADAM(name, T, sqrt, flush)                                                                                                                    \
-    static void name(T *w, T *m, T *v, const T *grad, const float *h, int64_t flags, int64_t n) {                                                     \
-        T step = (T)h[0], b1 = (T)h[1], c1 = (T)h[2], b2 = (T)h[3], c2 = (T)h[4], root = (T)h[5], eps = (T)h[6], decay = (T)h[7], shrink = (T)h[8];     \
-        (void)b1;                                                                                                                                     \
-        for (int64_t i = 0; i < n; i++) {                                                                                                             \
-            T g = grad[i] * (T)h[9], p = w[i];                                                                                                        \
-            if (flags & DECAY && flags & DECOUPLED) p = p * shrink;                                                                                   \
-            else if (flags & DECAY) g = g + decay * p;                                                                                                \
-            m[i] = flush(m[i] + c1 * (g - m[i]));                                                                                                     \
-            v[i] = flush(b2 * v[i] + c2 * g * g);                                                                                                     \
-            w[i] = p - step * m[i] / (sqrt(v[i]) / root + eps);                                                                                       \
-        }                                                                                                                                             \
+#define ADAM(name, T, sqrt, flush) \
+    static void name(T *w, T *m, T *v, const T *grad, const T *h, int64_t flags, int64_t n) { \
+        T step = h[0], b1 = h[1], c1 = h[2], b2 = h[3], c2 = h[4], root = h[5], eps = h[6], decay = h[7], shrink = h[8]; \
+        (void)b1; \
+        for (int64_t i = 0; i < n; i++) { \
+            T g = grad[i] * h[9], p = w[i]; \
+            if (flags & DECAY && flags & DECOUPLED) p = p * shrink; \
+            else if (flags & DECAY) g = g + decay * p; \
+            m[i] = flush(m[i] + c1 * (g - m[i])); \
+            v[i] = flush(b2 * v[i] + c2 * g * g); \
+            w[i] = p - step * m[i] / (sqrt(v[i]) / root + eps); \
+        } \
     }
 ADAM(adam_f32, float, __builtin_sqrtf, flush_f32)
 ADAM(adam_f64, double, __builtin_sqrt, flush_f64)
@@ -71,8 +70,8 @@ static soma_status update(int op, soma_tensor **in, int writes, int64_t flags, i
     for (int i = 1; i <= writes; i++)
         if (!soma__same_shape(in[0], in[i]) || in[i]->dtype != in[0]->dtype)
             return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: state and gradient of '%s' must have its shape and dtype", soma__ops[op]->name, soma_tensor_name(in[0]));
-    if (in[writes + 1]->dtype != SOMA_F32 || in[writes + 1]->numel < hyper || !soma__is_float(in[0]->dtype))
-        return soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: hyper must be at least %lld float32 numbers, the parameter floating", soma__ops[op]->name, (long long)hyper);
+    if (in[writes + 1]->dtype != in[0]->dtype || in[writes + 1]->numel < hyper || !soma__is_float(in[0]->dtype))
+        return soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: hyper must be at least %lld numbers of the parameter's dtype, which is floating", soma__ops[op]->name, (long long)hyper);
     soma__record r = {op, (soma_dtype)in[0]->dtype, in[0]->ndim, in[0]->shape, in, writes + 2, &flags, 1};
     return soma__graph_update(ctx, &r, writes);
 }

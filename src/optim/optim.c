@@ -67,6 +67,7 @@ static soma_status advance(void *user) {
     soma__param *p = user;
     p->steps++;
     p->kind->prepare(p);
+    for (int i = 0; i < SOMA__OPTIM_HYPER; i++) p->hyper[i] = (float)p->exact[i];
     return SOMA_OK;
 }
 
@@ -83,7 +84,9 @@ soma_status soma_optim_step(soma_optim *o) {
         if (soma_on_run(ctx, advance, retreat, p) != SOMA_OK) break;
         /* outside a capture the numbers of this step are copied: the step may run after the next one is recorded */
         int64_t n = SOMA__OPTIM_HYPER;
-        soma_tensor *h = soma_is_capturing(ctx) ? soma_borrow(ctx, p->hyper, SOMA_F32, &n, 1) : soma_from(ctx, p->hyper, SOMA_F32, &n, 1);
+        soma_dtype dtype = soma_tensor_dtype(p->tensor);
+        const void *numbers = dtype == SOMA_F64 ? (const void *)p->exact : p->hyper;
+        soma_tensor *h = soma_is_capturing(ctx) ? soma_borrow(ctx, numbers, dtype, &n, 1) : soma_from(ctx, numbers, dtype, &n, 1);
         p->kind->record(p, g, h);
     }
     soma_interior_end(ctx, NULL);

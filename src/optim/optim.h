@@ -19,7 +19,8 @@ typedef struct soma__param {
     soma_tensor *tensor, *state[SOMA__OPTIM_STATES];
     soma__group *group;
     int64_t steps;
-    float hyper[SOMA__OPTIM_HYPER]; /* what the update reads at each run, computed in float64 and rounded once */
+    double exact[SOMA__OPTIM_HYPER]; /* the numbers of the step, which float64 parameters read as they are */
+    float hyper[SOMA__OPTIM_HYPER];  /* the same rounded once, for float32 */
     struct soma__optim_kind const *kind;
     struct soma__param *next;
 } soma__param;
@@ -28,7 +29,7 @@ typedef struct soma__optim_kind {
     const char *name;
     const char *states[SOMA__OPTIM_STATES];
     int (*n_states)(const soma__group *g);
-    /* Fills hyper for step p->steps (1, 2, ...). */
+    /* Fills exact for step p->steps (1, 2, ...). */
     void (*prepare)(soma__param *p);
     soma_status (*record)(soma__param *p, soma_tensor *grad, soma_tensor *hyper);
 } soma__optim_kind;

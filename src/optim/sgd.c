@@ -8,8 +8,8 @@ static int states(const soma__group *g) { return g->value[MOMENTUM] != 0; }
 
 static void prepare(soma__param *p) {
     const soma__group *g = p->group;
-    float h[6] = {(float)g->lr, (float)g->value[MOMENTUM], (float)(1 - g->value[DAMPENING]), (float)g->value[DECAY], (float)g->value[SIGN], p->steps == 1};
-    memcpy(p->hyper, h, sizeof h);
+    double h[6] = {g->lr, g->value[MOMENTUM], 1 - g->value[DAMPENING], g->value[DECAY], g->value[SIGN], p->steps == 1};
+    memcpy(p->exact, h, sizeof h);
 }
 
 static soma_status record(soma__param *p, soma_tensor *grad, soma_tensor *hyper) {

@@ -220,21 +220,26 @@ static void find_inner(fuser *f) {
     }
 }
 
+static void take(fuser *f, uint32_t i) {
+    soma__plan *p = f->p;
+    if (p->values[i].group != SOMA__NONE) return; /* a view that a product became */
+    soma__plan_place(f->ctx, p, i);
+    if (soma__entry_op(f->ctx, i) == SOMA_OP_leaf || !p->values[i].needed || p->values[i].view) return;
+    if (is_product(f->ctx, i)) place_product(f, i);
+    else if (fusable(f->ctx, i)) place_elementwise(f, i);
+    else {
+        emit_inputs(f, i);
+        emit_readers(f, i, SOMA__NONE);
+        p->units[p->n_units++] = i;
+    }
+}
+
 bool soma__plan_fuse(soma_context *ctx, soma__plan *p) {
     fuser f = {ctx, p};
     soma__plan_need(ctx, p);
-    for (uint32_t i = 0; i < p->n_entries && soma__ok(ctx); i++) {
-        if (p->values[i].group != SOMA__NONE) continue; /* a view that a product became */
-        soma__plan_place(ctx, p, i);
-        if (soma__entry_op(ctx, i) == SOMA_OP_leaf || !p->values[i].needed || p->values[i].view) continue;
-        if (is_product(ctx, i)) place_product(&f, i);
-        else if (fusable(ctx, i)) place_elementwise(&f, i);
-        else {
-            emit_inputs(&f, i);
-            emit_readers(&f, i, SOMA__NONE);
-            p->units[p->n_units++] = i;
-        }
-    }
+    for (int guarded = 1; guarded >= 0; guarded--)
+        for (uint32_t i = 0; i < p->n_entries && soma__ok(ctx); i++)
+            if (p->values[i].guarded == (guarded == 1)) take(&f, i);
     for (uint32_t g = 0; g < p->n_groups; g++) emit_group(&f, g);
     find_inner(&f);
     return soma__ok(ctx);

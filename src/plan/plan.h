@@ -32,6 +32,8 @@ typedef struct soma__value {
     int64_t strides[SOMA_MAX_DIMS];
     uint8_t home;     /* of the base; only read through it */
     bool needed, kept, view;
+    bool guarded;    /* a guard waits for it, and it does not wait for a write: computed before all writes */
+    bool after_write; /* reads what this plan writes */
     bool lives; /* has its place in the list of slab values */
     bool dense;       /* somebody wants its elements in C order */
     uint32_t group;   /* number of the group that computes it, or SOMA__NONE */

@@ -106,6 +106,28 @@ static void a_stopped_step_leaves_everything_as_before(void **state) {
         }
 }
 
+static void a_guard_stops_assigns_recorded_before_it(void **state) {
+    (void)state;
+    for (int fusion = 0; fusion < 2; fusion++) {
+        soma_context *ctx = check_context(&(soma_context_opts){.no_fusion = fusion});
+        soma_tensor *w = soma_variable(soma_full(ctx, 2, SOMA_F32, SOMA_SHAPE(3)), NULL), *other = soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(3));
+        double v;
+        soma_eval(ctx);
+        soma_tensor *bad = soma_sum(soma_log(soma_sub(w, w)), NULL);
+        soma_assign(w, soma_mul_scalar(w, 5));
+        soma_assign(w, soma_add(w, other));
+        soma_guard_finite(bad);
+        assert_int_equal(soma_eval(ctx), SOMA_ERROR_NONFINITE);
+        soma_error_take(ctx);
+        assert_true(soma_item(soma_select(w, 0, 0), &v) == SOMA_OK && v == 2);
+        soma_assign(w, soma_mul_scalar(w, 5)); /* one that depends on the assign has to come after it */
+        soma_guard_finite(soma_sum(w, NULL));
+        assert_true(soma_item(soma_select(w, 0, 0), &v) == SOMA_OK && v == 10);
+        check_fine(ctx);
+        soma_context_free(ctx);
+    }
+}
+
 static void accumulated_gradients_are_as_before(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
@@ -200,7 +222,7 @@ static void a_failed_capture_draws_no_numbers_and_a_new_seed_restarts_programs(v
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_stopped_step_leaves_everything_as_before), cmocka_unit_test(accumulated_gradients_are_as_before),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_stopped_step_leaves_everything_as_before), cmocka_unit_test(accumulated_gradients_are_as_before), cmocka_unit_test(a_guard_stops_assigns_recorded_before_it),
                                        cmocka_unit_test(of_two_steps_in_one_plan_the_second_alone_is_undone),
                                        cmocka_unit_test(a_failed_capture_draws_no_numbers_and_a_new_seed_restarts_programs)};
     return cmocka_run_group_tests(tests, NULL, NULL);

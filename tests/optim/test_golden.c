@@ -90,7 +90,20 @@ static void losses_are_pytorchs(void **state) {
     }
 }
 
+static void float64_parameters_are_updated_by_float64_numbers(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *w = soma_variable(soma_ones(ctx, SOMA_F64, SOMA_SHAPE(2)), &(soma_variable_opts){.requires_grad = 1});
+    soma_optim *o = soma_optim_sgd(ctx, &w, 1, 0.1, NULL);
+    double got[2];
+    soma_backward(soma_sum(w, NULL), NULL);
+    soma_optim_step(o);
+    assert_int_equal(soma_read(w, got, sizeof got), SOMA_OK);
+    assert_true(got[0] == 1 - 0.1 && got[1] == 1 - 0.1);
+    soma_context_free(ctx);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(optimizers_walk_as_pytorchs), cmocka_unit_test(losses_are_pytorchs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(optimizers_walk_as_pytorchs), cmocka_unit_test(losses_are_pytorchs), cmocka_unit_test(float64_parameters_are_updated_by_float64_numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
