@@ -39,8 +39,9 @@ static void emit_group(fuser *f, uint32_t g) {
 /* The group that has still to compute the value behind input k of entry i, or SOMA__NONE. */
 static uint32_t open_group(const fuser *f, uint32_t i, int k) {
     const soma__plan *p = f->p;
-    uint32_t at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k)), g = p->values[at].group;
-    if (g == SOMA__NONE && p->values[at].view) g = p->values[p->values[at].base].group;
+    uint32_t at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k));
+    while (p->values[at].view) at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, at, 0)); /* not the base: that of a variable is its leaf, which a group may have to write first */
+    uint32_t g = p->values[at].group;
     return g == SOMA__NONE || p->groups[g].emitted ? SOMA__NONE : g;
 }
 
@@ -101,6 +102,7 @@ static void add_member(fuser *f, soma__group *g, uint32_t i) {
     g->members[g->n++] = i;
     g->n_external += x->n_in + 1;
     v->group = (uint32_t)(g - f->p->groups);
+    g->writes |= soma__plan_writes(f->ctx, i) > 0;
     if (g->transposed && !v->dense) v->strides[0] = 1, v->strides[1] = x->shape[0];
 }
 
@@ -126,7 +128,8 @@ static bool joins(const fuser *f, const soma__group *g, uint32_t number, uint32_
     for (int k = 0; k < x->n_in; k++) {
         uint32_t at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k));
         if (open_group(f, i, k) != number) continue;
-        if (k < writes || f->p->values[at].group != number || !soma__same_shape(x, x->in[k])) return false;
+        bool updated = soma__plan_writes(f->ctx, at) && soma__entry_op(f->ctx, at) != SOMA_OP_assign; /* what an update writes is in memory alone */
+        if (k < writes || f->p->values[at].group != number || updated || !soma__same_shape(x, x->in[k])) return false;
     }
     for (int k = 0; k < writes; k++)
         if (group_reads_elsewhere(f, g, soma__plan_variable(f->ctx, soma__entry_ref(f->ctx, i, k)))) return false;
@@ -145,15 +148,14 @@ static void place_elementwise(fuser *f, uint32_t i) {
         if (open_group(f, i, k) != home) emit_group(f, open_group(f, i, k));
     emit_readers(f, i, home);
     if (home != SOMA__NONE) {
-        add_member(f, &p->groups[home], i);
-        if (soma__plan_writes(f->ctx, i)) emit_group(f, home); /* later readers of the variable find it written */
+        add_member(f, &p->groups[home], i); /* later readers of a variable that it writes refer to it, and so close the group */
         return;
     }
     soma__group *g = new_group(f);
     if (!g) return;
     g->transposed = walks_transposed(f, i) && !p->values[i].dense;
     add_member(f, g, i);
-    if (soma__plan_writes(f->ctx, i) || !f->ctx->fuse) emit_group(f, (uint32_t)(g - p->groups));
+    if (!f->ctx->fuse) emit_group(f, (uint32_t)(g - p->groups));
 }
 
 /* The only reader of product i, when it is its transpose: then that is what is computed. */
@@ -228,6 +230,9 @@ static void take(fuser *f, uint32_t i) {
     if (is_product(f->ctx, i)) place_product(f, i);
     else if (fusable(f->ctx, i)) place_elementwise(f, i);
     else {
+        /* a single node may fail: what was written before it is written */
+        for (uint32_t g = 0; g < p->n_groups; g++)
+            if (p->groups[g].writes) emit_group(f, g);
         emit_inputs(f, i);
         emit_readers(f, i, SOMA__NONE);
         p->units[p->n_units++] = i;

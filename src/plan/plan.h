@@ -22,6 +22,7 @@ typedef struct soma__group {
     int n, n_external;
     bool swapped;    /* the first member is the product's transpose */
     bool transposed; /* vectors run along dimension 0 */
+    bool writes; /* a variable is among what it computes */
     bool emitted;
 } soma__group;
 
