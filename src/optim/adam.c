@@ -13,11 +13,11 @@ static double root(double x) {
     return r;
 }
 
-static void prepare(soma__param *p) {
+static void prepare(const soma__param *p, double *numbers) {
     const soma__group *g = p->group;
     double b1 = g->value[BETA1], b2 = g->value[BETA2], c1 = 1 - soma__optim_power(b1, p->steps), c2 = 1 - soma__optim_power(b2, p->steps);
     double h[10] = {g->lr / c1, b1, 1 - b1, b2, 1 - b2, root(c2), g->value[EPS], g->value[DECAY], 1 - g->lr * g->value[DECAY], g->value[SIGN]};
-    memcpy(p->exact, h, sizeof h);
+    memcpy(numbers, h, sizeof h);
 }
 
 static soma_status record(soma__param *p, soma_tensor *grad, soma_tensor *hyper) {

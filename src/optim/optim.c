@@ -63,16 +63,23 @@ soma_status soma__optim_add(soma_optim *o, soma_tensor *const *params, size_t co
     return SOMA_OK;
 }
 
+/* The numbers of one recorded step: a captured program may hold several steps of an optimizer, and reads each one's at its runs. */
+typedef struct step {
+    soma__param *p;
+    double exact[SOMA__OPTIM_HYPER]; /* for float64 parameters */
+    float rounded[SOMA__OPTIM_HYPER];
+} step;
+
 static soma_status advance(void *user) {
-    soma__param *p = user;
-    p->steps++;
-    p->kind->prepare(p);
-    for (int i = 0; i < SOMA__OPTIM_HYPER; i++) p->hyper[i] = (float)p->exact[i];
+    step *s = user;
+    s->p->steps++;
+    s->p->kind->prepare(s->p, s->exact);
+    for (int i = 0; i < SOMA__OPTIM_HYPER; i++) s->rounded[i] = (float)s->exact[i];
     return SOMA_OK;
 }
 
 /* A step that did not happen. The numbers are prepared anew by the next one. */
-static void retreat(void *user) { ((soma__param *)user)->steps--; }
+static void retreat(void *user) { ((step *)user)->p->steps--; }
 
 soma_status soma_optim_step(soma_optim *o) {
     if (!o) return SOMA_ERROR_ARGUMENT;
@@ -81,13 +88,13 @@ soma_status soma_optim_step(soma_optim *o) {
     for (soma__param *p = o->params; p && soma_error_status(ctx) == SOMA_OK; p = p->next) {
         soma_tensor *g = soma_tensor_grad(p->tensor);
         if (!g) continue;
-        if (soma_on_run(ctx, advance, retreat, p) != SOMA_OK) break;
-        /* outside a capture the numbers of this step are copied: the step may run after the next one is recorded */
+        step *s = soma_scope_memory(ctx, sizeof *s);
+        if (!s) break;
+        s->p = p;
+        if (soma_on_run(ctx, advance, retreat, s) != SOMA_OK) break;
         int64_t n = SOMA__OPTIM_HYPER;
         soma_dtype dtype = soma_tensor_dtype(p->tensor);
-        const void *numbers = dtype == SOMA_F64 ? (const void *)p->exact : p->hyper;
-        soma_tensor *h = soma_is_capturing(ctx) ? soma_borrow(ctx, numbers, dtype, &n, 1) : soma_from(ctx, numbers, dtype, &n, 1);
-        p->kind->record(p, g, h);
+        p->kind->record(p, g, soma_borrow(ctx, dtype == SOMA_F64 ? (const void *)s->exact : s->rounded, dtype, &n, 1));
     }
     soma_interior_end(ctx, NULL);
     return soma_error_status(ctx);

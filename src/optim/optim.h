@@ -19,8 +19,6 @@ typedef struct soma__param {
     soma_tensor *tensor, *state[SOMA__OPTIM_STATES];
     soma__group *group;
     int64_t steps;
-    double exact[SOMA__OPTIM_HYPER]; /* the numbers of the step, which float64 parameters read as they are */
-    float hyper[SOMA__OPTIM_HYPER];  /* the same rounded once, for float32 */
     struct soma__optim_kind const *kind;
     struct soma__param *next;
 } soma__param;
@@ -29,8 +27,8 @@ typedef struct soma__optim_kind {
     const char *name;
     const char *states[SOMA__OPTIM_STATES];
     int (*n_states)(const soma__group *g);
-    /* Fills exact for step p->steps (1, 2, ...). */
-    void (*prepare)(soma__param *p);
+    /* Fills the numbers of step p->steps (1, 2, ...). */
+    void (*prepare)(const soma__param *p, double *numbers);
     soma_status (*record)(soma__param *p, soma_tensor *grad, soma_tensor *hyper);
 } soma__optim_kind;
 

@@ -6,10 +6,10 @@ enum { MOMENTUM, DAMPENING, DECAY, SIGN };
 
 static int states(const soma__group *g) { return g->value[MOMENTUM] != 0; }
 
-static void prepare(soma__param *p) {
+static void prepare(const soma__param *p, double *numbers) {
     const soma__group *g = p->group;
     double h[6] = {g->lr, g->value[MOMENTUM], 1 - g->value[DAMPENING], g->value[DECAY], g->value[SIGN], p->steps == 1};
-    memcpy(p->exact, h, sizeof h);
+    memcpy(numbers, h, sizeof h);
 }
 
 static soma_status record(soma__param *p, soma_tensor *grad, soma_tensor *hyper) {

@@ -16,7 +16,7 @@ typedef struct soma__gemm {
     int64_t a_rs, a_cs, b_rs, b_cs;
     float *c;
     int64_t c_rs, c_cs;
-    const struct soma__pass *pass; /* NULL, or what is done with each finished block instead of storing it; then the vectors run along n, and k <= SOMA__GEMM_BLOCK */
+    const struct soma__pass *pass; /* NULL, or what is done with each finished block instead of storing it; then the vectors run along n; with k > SOMA__GEMM_BLOCK, c is memory with c_cs 1 */
     struct soma__packed *packed; /* NULL, or where B stays packed; then the vectors run along n, too */
     char *scratch;
     struct soma__pool *pool;

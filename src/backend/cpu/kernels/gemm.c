@@ -163,7 +163,9 @@ static void piece(void *arg, int64_t at, int slot) {
     int64_t from = r->tiles * part / r->blocks, to = r->tiles * (part + 1) / r->blocks;
     int64_t first = r->panels * group / r->groups, end = r->panels * (group + 1) / r->groups;
     int64_t col = r->col + first * NR, cols = (end * NR < r->cols ? end * NR : r->cols) - first * NR;
-    bool aside = g->pass || g->c_cs != 1;
+    /* until k ends, a chain is continued from C, which then lies along the grain; a pass sees finished values alone */
+    const soma__pass *pass = r->last ? g->pass : NULL;
+    bool aside = pass || g->c_cs != 1;
     int64_t top = g->m * from / r->tiles, height = g->m * to / r->tiles - top;
     const float *a = g->a + top * g->a_rs + r->k * g->a_cs;
     int64_t rs = g->a_rs, cs = g->a_cs;
@@ -176,6 +178,8 @@ static void piece(void *arg, int64_t at, int slot) {
         int64_t row = g->m * t / r->tiles, rows = g->m * (t + 1) / r->tiles - row;
         float *c = aside ? block : g->c + row * g->c_rs + col;
         int64_t ldc = aside ? PANELS * NR : g->c_rs;
+        if (pass && r->k > 0)
+            for (int64_t i = 0; i < rows; i++) memcpy(block + i * ldc, g->c + (row + i) * g->c_rs + col, (size_t)cols * sizeof *block);
         for (int64_t j = first; j < end; j++) {
             if (rows == 1 && j + 4 <= end && r->cols - j * NR >= 4 * NR) {
                 row_tile(r->kb, a + (row - top) * rs, cs, r->packed + j * NR * r->kb, c + (j - first) * NR, r->k == 0);
@@ -183,11 +187,11 @@ static void piece(void *arg, int64_t at, int slot) {
                 continue;
             }
             int64_t n = r->cols - j * NR, part_from = rows * (j - first) / (end - first), part_to = rows * (j - first + 1) / (end - first);
-            if (g->pass) prefetch_rows(g->pass, row + part_from, part_to - part_from, col, cols);
+            if (pass) prefetch_rows(pass, row + part_from, part_to - part_from, col, cols);
             any_tile((int)rows, r->kb, a + (row - top) * rs, rs, cs, r->packed + j * NR * r->kb, NR, c + (j - first) * NR, ldc,
                      (int)(n < NR ? n : NR), r->k == 0);
         }
-        if (g->pass) g->pass->block(g->pass, row, rows, col, cols, block, PANELS * NR);
+        if (pass) pass->block(pass, row, rows, col, cols, block, PANELS * NR);
         else if (aside) store_transposed(block, PANELS * NR, rows, cols, g->c + row * g->c_rs + col * g->c_cs, g->c_rs, g->c_cs);
     }
 }
@@ -234,6 +238,7 @@ static void chain(const soma__gemm *g) {
         r.groups = (r.panels + PANELS - 1) / PANELS;
         for (r.k = 0; r.k < g->k || r.k == 0; r.k += kb) {
             r.kb = g->k - r.k < kb ? g->k - r.k : kb;
+            r.last = r.k + r.kb >= g->k;
             int64_t per = PIECE / (r.kb * MR * (r.panels < PANELS ? r.panels : PANELS) * 2 + 1) + 1;
             /* where the rows of a block of k would not stay in the first cache, and are read more than once */
             r.pack_a = g->a_rs == 1 && g->a_cs > 256 && r.kb > 256 && r.panels > 1 && g->m > 1;
