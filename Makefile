@@ -50,11 +50,12 @@ bench: all
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
-# clang-tidy reads build/compile_commands.json; its errors go to stdout, counts of what .clang-tidy leaves out to stderr.
+# clang-tidy reads compile_commands.json; its errors go to stdout, counts of what .clang-tidy leaves out to stderr.
 lint: all
 	@tools/check-layers && tools/check-headers
 	@clang-tidy --version > /dev/null
-	@git ls-files 'src/*.c' 'cli/*.c' | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet -p build "$$@" 2> /dev/null' clang-tidy
+	@mkdir -p build/lint && sed 's/ -mmemset-strategy=[^ ]*//' build/compile_commands.json > build/lint/compile_commands.json # an option of GCC alone
+	@git ls-files 'src/*.c' 'cli/*.c' | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet -p build/lint "$$@" 2> /dev/null' clang-tidy
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=nullPointerRedundantCheck --suppress=funcArgOrderDifferent -DSOMA_ISA_PORTABLE -I include -I src src/base src/tensor src/graph src/plan src/exec src/nn src/optim src/data
 
 clean:
