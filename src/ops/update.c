@@ -72,6 +72,10 @@ static soma_status update(int op, soma_tensor **in, int writes, int64_t flags, i
             return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: state and gradient of '%s' must have its shape and dtype", soma__ops[op]->name, soma_tensor_name(in[0]));
     if (in[writes + 1]->dtype != in[0]->dtype || in[writes + 1]->numel < hyper || !soma__is_float(in[0]->dtype))
         return soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: hyper must be at least %lld numbers of the parameter's dtype, which is floating", soma__ops[op]->name, (long long)hyper);
+    for (int i = 0; i < writes; i++)
+        for (int j = i + 1; j < writes + 2; j++)
+            if (in[i] == in[j] && j != writes)
+                return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: '%s' is given twice", soma__ops[op]->name, soma_tensor_name(in[i]));
     soma__record r = {op, (soma_dtype)in[0]->dtype, in[0]->ndim, in[0]->shape, in, writes + 2, &flags, 1};
     return soma__graph_update(ctx, &r, writes);
 }

@@ -18,7 +18,7 @@ typedef struct fuser {
 static bool in_pass(int dtype) { return dtype == SOMA_F32 || dtype == SOMA_BOOL; }
 
 /* Can the element-wise machine compute the node? */
-static bool fusable(const soma_context *ctx, uint32_t i) {
+static bool fusable(const soma_context *ctx, const soma__plan *p, uint32_t i) {
     const soma_tensor *x = soma__entry_tensor(ctx, i);
     int op = x->op, writes = soma__plan_writes(ctx, i);
     if (ctx->reference || !in_pass(x->dtype) || !x->numel) return false;
@@ -26,6 +26,8 @@ static bool fusable(const soma_context *ctx, uint32_t i) {
         if (!in_pass(x->in[k]->dtype)) return false;
     if (op == SOMA_OP_full || op == SOMA_OP_to || op == SOMA_OP_assign) return true;
     if (writes && x->dtype != SOMA_F32) return false;
+    for (int d = 0; writes && d < x->in[x->n_in - 1]->ndim; d++) /* an update's numbers are read as they lie */
+        if (p->values[SOMA__REF_INDEX(soma__entry_ref(ctx, i, x->n_in - 1))].strides[d] != 1) return false;
     return (soma__ops[op]->cls == SOMA__CLASS_ELEMENTWISE || writes) && soma__pass_has(op);
 }
 
@@ -52,7 +54,7 @@ static void emit_inputs(fuser *f, uint32_t i) {
 /* Does entry i read the memory of variable `leaf`? */
 static bool reads(const fuser *f, uint32_t i, uint32_t leaf) {
     for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++)
-        if (f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k))].base == leaf) return true;
+        if (soma__plan_base(f->ctx, f->p, soma__entry_ref(f->ctx, i, k)) == leaf) return true;
     return false;
 }
 
@@ -68,9 +70,12 @@ static bool group_reads_elsewhere(const fuser *f, const soma__group *g, uint32_t
     if (g->product != SOMA__NONE && reads(f, g->product, leaf)) return true;
     for (int m = g->product != SOMA__NONE; m < g->n; m++) {
         const soma_tensor *x = soma__entry_tensor(f->ctx, g->members[m]);
+        int writes = soma__plan_writes(f->ctx, g->members[m]);
         for (int k = 0; k < x->n_in; k++) {
-            const soma__value *v = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, g->members[m], k))];
-            if (v->base == leaf && (v->view || !soma__same_shape(x, x->in[k]))) return true;
+            uint32_t ref = soma__entry_ref(f->ctx, g->members[m], k);
+            const soma__value *v = &f->p->values[SOMA__REF_INDEX(ref)];
+            bool numbers = writes && writes + 1 == k; /* of an update: read for all elements */
+            if (soma__plan_base(f->ctx, f->p, ref) == leaf && (numbers || v->view || !soma__same_shape(x, x->in[k]))) return true;
         }
     }
     return false;
@@ -129,7 +134,7 @@ static bool joins(const fuser *f, const soma__group *g, uint32_t number, uint32_
         uint32_t at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k));
         if (open_group(f, i, k) != number) continue;
         bool updated = soma__plan_writes(f->ctx, at) && soma__entry_op(f->ctx, at) != SOMA_OP_assign; /* what an update writes is in memory alone */
-        if (k < writes || f->p->values[at].group != number || updated || !soma__same_shape(x, x->in[k])) return false;
+        if ((writes && k != writes) || f->p->values[at].group != number || updated || !soma__same_shape(x, x->in[k])) return false;
     }
     for (int k = 0; k < writes; k++)
         if (group_reads_elsewhere(f, g, soma__plan_variable(f->ctx, soma__entry_ref(f->ctx, i, k)))) return false;
@@ -228,7 +233,7 @@ static void take(fuser *f, uint32_t i) {
     soma__plan_place(f->ctx, p, i);
     if (soma__entry_op(f->ctx, i) == SOMA_OP_leaf || !p->values[i].needed || p->values[i].view) return;
     if (is_product(f->ctx, i)) place_product(f, i);
-    else if (fusable(f->ctx, i)) place_elementwise(f, i);
+    else if (fusable(f->ctx, p, i)) place_elementwise(f, i);
     else {
         /* a single node may fail: what was written before it is written */
         for (uint32_t g = 0; g < p->n_groups; g++)

@@ -41,6 +41,11 @@ uint32_t soma__plan_variable(const soma_context *ctx, uint32_t ref) {
     return SOMA__REF_INDEX(ref);
 }
 
+uint32_t soma__plan_base(const soma_context *ctx, const soma__plan *p, uint32_t ref) {
+    int op = soma__entry_op(ctx, SOMA__REF_INDEX(ref));
+    return op != SOMA_OP_leaf && writes_variables(op) ? soma__plan_variable(ctx, ref) : p->values[SOMA__REF_INDEX(ref)].base;
+}
+
 /* Does node i want the elements of its input k in C order? Views that only exchange dimensions pass the question on. */
 static bool wants_dense(const soma_context *ctx, const soma__plan *p, uint32_t i, int k) {
     const soma_tensor *x = soma__entry_tensor(ctx, i);
@@ -116,17 +121,14 @@ static bool place_view(soma_context *ctx, soma__plan *p, uint32_t i) {
     const soma__op_def *def = soma__ops[x->op];
     uint32_t ref = soma__entry_ref(ctx, i, 0);
     const soma__value *from = &p->values[SOMA__REF_INDEX(ref)];
-    uint32_t base = from->base;
+    uint32_t base = soma__plan_base(ctx, p, ref);
     soma__operand a, out;
     memset(&a, 0, sizeof a);
     memset(&out, 0, sizeof out);
     a.numel = in->numel, a.ndim = in->ndim, a.dtype = in->dtype;
     memcpy(a.shape, in->shape, sizeof a.shape);
-    if (writes_variables(soma__entry_op(ctx, SOMA__REF_INDEX(ref)))) {
-        base = soma__plan_variable(ctx, ref);
-        dense_strides(in->shape, in->ndim, a.strides);
-    } else
-        memcpy(a.strides, from->strides, sizeof a.strides);
+    if (base == from->base) memcpy(a.strides, from->strides, sizeof a.strides);
+    else dense_strides(in->shape, in->ndim, a.strides);
     out.numel = x->numel, out.ndim = x->ndim, out.dtype = x->dtype;
     memcpy(out.shape, x->shape, sizeof out.shape);
     int64_t offset = 0;

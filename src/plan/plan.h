@@ -121,6 +121,8 @@ void soma__plan_need(soma_context *ctx, soma__plan *p);
 void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i);
 /* The leaf entry of the variable behind a reference: through the assigns before it. */
 uint32_t soma__plan_variable(const soma_context *ctx, uint32_t ref);
+/* The entry whose memory holds what a reference means: of what an update left, that one variable. */
+uint32_t soma__plan_base(const soma_context *ctx, const soma__plan *p, uint32_t ref);
 /* How many variables an entry writes: its first inputs. */
 int soma__plan_writes(const soma_context *ctx, uint32_t i);
 /* Places all entries, puts them into groups, and orders groups and single nodes (plan/fuse.c). */

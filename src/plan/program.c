@@ -25,12 +25,15 @@ typedef struct writer {
 
 #define BOOL_SLOT 0x40000000u
 
+/* Groups are made so that none of this happens (see joins in fuse.c): better an error than wrong numbers. */
+static int give_up(writer *w, const char *why) {
+    soma_error_raise(w->b->ctx, SOMA_ERROR_STATE, "plan: a fused pass %s", why);
+    w->b->failed = true;
+    return 0;
+}
+
 static soma__insn *put(writer *w, int op) {
-    if (w->n_insns == SOMA__PASS_INSNS) {
-        soma_error_raise(w->b->ctx, SOMA_ERROR_STATE, "plan: a fused pass of too many instructions");
-        w->b->failed = true;
-        return &w->insns[0];
-    }
+    if (w->n_insns == SOMA__PASS_INSNS) return &w->insns[give_up(w, "of too many instructions")];
     soma__insn *i = &w->insns[w->n_insns++];
     *i = (soma__insn){.op = op};
     return i;
@@ -45,11 +48,7 @@ static int external(writer *w, const soma__operand *o, uint32_t value, int64_t o
             return k;
         }
     }
-    if (w->n_external == SOMA__PASS_EXTERNAL) {
-        soma_error_raise(w->b->ctx, SOMA_ERROR_STATE, "plan: a fused pass of too many operands");
-        w->b->failed = true;
-        return 0;
-    }
+    if (w->n_external == SOMA__PASS_EXTERNAL) return give_up(w, "of too many operands");
     w->sources[w->n_external] = (struct source){value, offset, o->dtype, *o};
     w->operands[w->n_external] = (soma__pass_operand){.size = (int32_t)soma_dtype_size((soma_dtype)o->dtype), .use = use};
     return w->n_external++;
@@ -59,11 +58,7 @@ static int external(writer *w, const soma__operand *o, uint32_t value, int64_t o
 static int slot_operand(int slot) { return -1 - slot; }
 
 static int new_slot(writer *w, uint32_t what) {
-    if (w->n_slots == SOMA__PASS_SLOTS) {
-        w->b->failed = true;
-        soma_error_raise(w->b->ctx, SOMA_ERROR_STATE, "plan: a fused pass of too many values");
-        return 0;
-    }
+    if (w->n_slots == SOMA__PASS_SLOTS) return give_up(w, "of too many values");
     w->in_slot[w->n_slots] = what;
     return w->n_slots++;
 }
@@ -92,7 +87,7 @@ static int memory_input(writer *w, uint32_t i, int k) {
     uint32_t entry = input_entry(w, i, k);
     if (is_member(w, entry)) {
         int s = find_slot(w, entry);
-        return slot_operand(s < 0 ? 0 : s);
+        return s < 0 ? give_up(w, "that lost a value") : slot_operand(s);
     }
     int operand = external_input(w, i, k, SOMA__PASS_READ);
     if (w->operands[operand].size == 4) return operand;

@@ -20,7 +20,7 @@ typedef struct soma__packed {
     float *memory;
     size_t bytes;
     uint64_t live, made; /* counts the writes to the variable; the count that the memory was made at */
-    int64_t key[4];      /* how it was packed */
+    int64_t key[5];      /* what of it was packed, and how */
 } soma__packed;
 
 /* What only variables have. */
