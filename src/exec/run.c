@@ -185,8 +185,10 @@ soma_status soma_item(soma_tensor *x, double *out) {
 soma_tensor *soma_keep(soma_tensor *x) {
     soma_tensor *y = soma_detach(x);
     if (!y) return NULL;
-    y->ctx->interior++;
+    int interior = y->ctx->interior;
+    y->ctx->interior = 1;
     soma_interior_end(y->ctx, y);
+    y->ctx->interior = interior;
     return soma_eval(y->ctx) == SOMA_OK ? y : NULL;
 }
 

@@ -137,5 +137,6 @@ soma_tensor *soma_interior_end(soma_context *ctx, soma_tensor *x) {
     if (!ctx || !x || ctx->interior || x->op == SOMA_OP_leaf || x->flags & SOMA__KEPT) return x;
     x->flags |= SOMA__KEPT;
     if (x->epoch == ctx->epoch) ctx->tape.keys[ctx->tape.entries[x->index].key_at] |= SOMA__KEY_KEPT;
+    else if (!x->data && soma__tape_ref(ctx, x) == UINT32_MAX) return NULL; /* evaluated before it was to be held: once more */
     return x;
 }
