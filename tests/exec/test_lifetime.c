@@ -117,6 +117,25 @@ static soma_status hook(void *user) { return ++*(int *)user, SOMA_OK; }
 static void unhook(void *user) { --*(int *)user; }
 static void deferred(void *user) { (void)user; }
 
+/* A forward function that reads a value, or keeps one, and returns what was evaluated with it. */
+static void results_of_interior_parts_are_held_though_evaluated_inside(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    double v;
+    soma_interior_begin(ctx);
+    soma_tensor *x = soma_square(soma_scalar(ctx, 3));
+    assert_int_equal(soma_eval(ctx), SOMA_OK);
+    x = soma_interior_end(ctx, x);
+    assert_int_equal(soma_item(x, &v), SOMA_OK);
+    assert_true(v == 9);
+    soma_interior_begin(ctx);
+    soma_tensor *kept = soma_keep(soma_neg(x));
+    soma_interior_end(ctx, NULL);
+    assert_int_equal(soma_item(kept, &v), SOMA_OK);
+    assert_true(v == -9);
+    soma_context_free(ctx);
+}
+
 static void while_an_error_is_pending_calls_fail_and_change_nothing(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
@@ -316,6 +335,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_copies_at_the_call_and_borrow_reads_later), cmocka_unit_test(names_and_shapes_are_copied),
         cmocka_unit_test(a_pointer_is_valid_until_the_scope_closes_or_the_variable_is_assigned), cmocka_unit_test(interior_values_are_an_error_never_old_memory),
+        cmocka_unit_test(results_of_interior_parts_are_held_though_evaluated_inside),
         cmocka_unit_test(while_an_error_is_pending_calls_fail_and_change_nothing), cmocka_unit_test(a_tensor_of_another_context_is_an_error),
         cmocka_unit_test(after_a_fork_the_child_gets_an_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
