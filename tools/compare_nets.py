@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 import compare_soma as cs
+from compare_ops import OPS
 
 STEPS = 5
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}
@@ -188,12 +189,13 @@ def forward(m, x, noise):
     for l in m:
         if isinstance(l, torch.nn.Sequential): x = forward(l, x, noise)
         elif isinstance(l, torch.nn.Linear): x = noise(torch.nn.functional.linear(noise(x), noise(l.weight), l.bias))
+        elif isinstance(l, (torch.nn.Tanh, torch.nn.Sigmoid)): x = noise.run(OPS[type(l).__name__.lower()], [x], {})
         else: x = noise(l(x))
     return x
 
 
-def run_torch(c, start, dtype, noise, slack=0):
-    """noise stands where a run of less precision rounds, see compare_torch.py; slack is that of the size of a step."""
+def run_torch(c, start, dtype, noise):
+    """noise stands where a run of less precision rounds, see compare_torch.py."""
     m = torch_layers(c, c["layers"], dtype)
     m.load_state_dict({k: torch.tensor(v, dtype=dtype) for k, v in start.items()})
     m.train(not c["eval"])
@@ -217,10 +219,10 @@ def run_torch(c, start, dtype, noise, slack=0):
         with torch.no_grad():
             for p, b in zip(params, before):
                 if not noise.eps: continue
-                # soma keeps an optimizer's numbers (learning rate, betas, decay) in float32 for float64 parameters, too; its parts may cancel in a step
-                step, (e, f) = p - b, 2 * torch.rand(2, *p.shape, generator=noise.generator) - 1
-                decay = 1 if c["optimizer"] == "adamw" else max(g["lr"] * g.get("weight_decay", 0) for g in c["groups"])
-                p.copy_(noise(b * (1 + slack * f * decay) + noise(step) + slack * e * step.abs().max()))
-        results["loss %d" % i] = loss
+                # parts of a step may cancel
+                step = p - b
+                p.copy_(noise(b + noise(step) + noise.eps * (2 * torch.rand(p.shape, generator=noise.generator) - 1) * step.abs().max()))
+        # a row's loss is a small difference of numbers near its logits' size
+        with torch.no_grad(): results["loss %d" % i] = loss + noise.eps * (2 * torch.rand(loss.shape, generator=noise.generator) - 1)
     results.update(m.state_dict())
     return {k: v.detach().numpy().copy() for k, v in results.items()}

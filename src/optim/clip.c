@@ -40,7 +40,14 @@ soma_status soma_clip_grad_norm_by(soma_tensor *const *params, size_t count, som
 
 soma_status soma_clip_grad_norm(soma_tensor *const *params, size_t count, double max_norm, soma_tensor **norm) {
     soma_context *ctx = context_of(params, count);
-    return ctx ? soma_clip_grad_norm_by(params, count, soma_scalar(ctx, max_norm), norm) : SOMA_OK;
+    if (!ctx) return SOMA_OK;
+    bool wide = false; /* float64 gradients are not scaled by a limit rounded to float32 */
+    for (size_t i = 0; i < count; i++) wide |= params[i] && soma_tensor_dtype(params[i]) == SOMA_F64;
+    int64_t none = 0;
+    soma_interior_begin(ctx);
+    soma_tensor *limit = wide ? soma_full(ctx, max_norm, SOMA_F64, &none, 0) : soma_scalar(ctx, max_norm);
+    soma_interior_end(ctx, NULL);
+    return soma_clip_grad_norm_by(params, count, limit, norm);
 }
 
 soma_status soma_clip_grad_value(soma_tensor *const *params, size_t count, double value) {
