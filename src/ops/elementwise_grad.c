@@ -116,7 +116,7 @@ soma_tensor *soma_clamp_to(soma_tensor *x, double low, double high) {
     soma_interior_begin(x->ctx);
     soma_tensor *y = x;
     /* torch passes no gradient on at a bound that is a number; NaN stays */
-    if (a) y = soma_where(soma_le(y, a), a, y);
+    if (a && !(a->dtype == SOMA_U8 && low < 0)) y = soma_where(soma_le(y, a), a, y); /* a bound below all bytes would wrap */
     if (b) y = soma_where(soma_ge(y, b), b, y);
     return soma_interior_end(x->ctx, soma__check(&y, 1) ? y : NULL);
 }

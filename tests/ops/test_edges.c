@@ -95,6 +95,15 @@ static void a_small_integer_is_divided_by_a_large_number(void **state) {
     soma_context_free(ctx);
 }
 
+static void bytes_are_not_clamped_by_a_bound_below_them(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    uint8_t got;
+    assert_int_equal(soma_read(soma_clamp_to(soma_full(ctx, 7, SOMA_U8, SOMA_SHAPE(1)), -1, 100), &got, sizeof got), SOMA_OK);
+    assert_int_equal(got, 7);
+    soma_context_free(ctx);
+}
+
 static void an_angle_has_no_slope_at_the_origin(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
@@ -107,7 +116,7 @@ static void an_angle_has_no_slope_at_the_origin(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_small_integer_is_divided_by_a_large_number), cmocka_unit_test(an_angle_has_no_slope_at_the_origin),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_small_integer_is_divided_by_a_large_number), cmocka_unit_test(bytes_are_not_clamped_by_a_bound_below_them), cmocka_unit_test(an_angle_has_no_slope_at_the_origin),
                                        cmocka_unit_test(cat_takes_the_widest_dtype_of_all), cmocka_unit_test(joining_says_which_dimension_is_wrong),
                                        cmocka_unit_test(a_number_is_its_own_extreme), cmocka_unit_test(a_root_of_no_spread_has_no_slope),
                                        cmocka_unit_test(a_reduction_counts_its_dimensions),
