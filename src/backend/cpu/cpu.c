@@ -1,19 +1,8 @@
 /* The table of fast kernels, made from kernels.def: one function for each instruction set. */
 #include "backend/cpu/cpu.h"
 
-#include "backend/cpu/isa.h"
+#include "backend/cpu/by_isa.h"
 #include "ops/reduce.h"
-
-#if defined(SOMA_HAVE_X86)
-#define ON_ISAS(X, fn) X(fn, portable) X(fn, avx2) X(fn, avx512)
-#define BY_ISA(fn) {soma__##fn##_portable, soma__##fn##_portable, soma__##fn##_avx2, soma__##fn##_avx512}
-#elif defined(SOMA_HAVE_NEON)
-#define ON_ISAS(X, fn) X(fn, portable) X(fn, neon)
-#define BY_ISA(fn) {soma__##fn##_portable, soma__##fn##_neon, soma__##fn##_portable, soma__##fn##_portable}
-#else
-#define ON_ISAS(X, fn) X(fn, portable)
-#define BY_ISA(fn) {soma__##fn##_portable, soma__##fn##_portable, soma__##fn##_portable, soma__##fn##_portable}
-#endif
 
 #define DECLARE(fn, isa) int soma__##fn##_##isa(const soma__call *c);
 #define KERNEL(op, dtype, fn) ON_ISAS(DECLARE, fn)
@@ -25,17 +14,17 @@ static const struct {
     const char *name;
     soma__kernel run[SOMA_ISA_COUNT];
 } kernels[] = {
-#define KERNEL(op, dtype, fn) {SOMA_OP_##op, SOMA_##dtype, #fn, BY_ISA(fn)},
+#define KERNEL(op, dtype, fn) {SOMA_OP_##op, SOMA_##dtype, #fn, BY_ISA(soma__##fn)},
 #include "backend/cpu/kernels.def"
 #undef KERNEL
 };
 
-/* The sums of pieces are kept apart until all are there. */
 /* Losses and weights of the rows; a block of rows turned on its side for each thread. */
 static int64_t class_loss_scratch(const soma__call *c, int threads) {
     return (2 * c->in[0].shape[0] + 16 + c->in[0].shape[1] * 16 * threads) * (int64_t)sizeof(float);
 }
 
+/* The sums of pieces are kept apart until all are there. */
 static int64_t sum_scratch(const soma__call *c, int threads) {
     (void)threads;
     int64_t n = 1;

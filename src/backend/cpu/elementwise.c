@@ -1,24 +1,13 @@
 /* Which instructions there are, and the instruction set's part of the machine. */
 #include "backend/cpu/elementwise.h"
 
-#include "backend/cpu/isa.h"
+#include "backend/cpu/by_isa.h"
 
-#if defined(SOMA_HAVE_X86)
-#define ON_ISAS(X) X(portable) X(avx2) X(avx512)
-#define BY_ISA(fn) {fn##_portable, fn##_portable, fn##_avx2, fn##_avx512}
-#elif defined(SOMA_HAVE_NEON)
-#define ON_ISAS(X) X(portable) X(neon)
-#define BY_ISA(fn) {fn##_portable, fn##_neon, fn##_portable, fn##_portable}
-#else
-#define ON_ISAS(X) X(portable)
-#define BY_ISA(fn) {fn##_portable, fn##_portable, fn##_portable, fn##_portable}
-#endif
-
-#define DECLARE(isa)                                  \
-    bool soma__pass_handlers_##isa(soma__insn *insn); \
-    void soma__pass_block_##isa(const soma__pass *p, int64_t row, int64_t rows, int64_t col, int64_t cols, const float *block, int64_t ld); \
-    int soma__pass_run_##isa(const soma__call *c);
-ON_ISAS(DECLARE)
+#define DECLARE(fn, isa)                                 \
+    bool fn##_handlers_##isa(soma__insn *insn); \
+    void fn##_block_##isa(const soma__pass *p, int64_t row, int64_t rows, int64_t col, int64_t cols, const float *block, int64_t ld); \
+    int fn##_run_##isa(const soma__call *c);
+ON_ISAS(DECLARE, soma__pass)
 
 static bool (*const handlers[SOMA_ISA_COUNT])(soma__insn *insn) = BY_ISA(soma__pass_handlers);
 static int (*const runs[SOMA_ISA_COUNT])(const soma__call *c) = BY_ISA(soma__pass_run);
