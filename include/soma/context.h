@@ -4,7 +4,8 @@
 
 #include "soma/base.h"
 
-/* Threads, seed, plan cache, error state. Used by one host thread at a time; several contexts work side by side. */
+/* Threads, seed, plan cache, error state. Used by one host thread at a time (builds with SOMA_DEBUG answer another's call with SOMA_ERROR_STATE); several
+ * contexts work side by side. */
 typedef struct soma_context soma_context;
 /* A stretch of work whose tensors are freed together. The context is the outermost one. */
 typedef struct soma_scope soma_scope;

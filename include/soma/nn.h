@@ -9,7 +9,8 @@ typedef struct soma_module soma_module;
 
 /* The result of a module for x, as module(x); NULL with the error pending. */
 SOMA_API soma_tensor *soma_forward(soma_module *m, soma_tensor *x);
-/* Train or eval mode of a module and all inside it, as Module.train(on). Modules are made in train mode. */
+/* Train or eval mode of a module and all inside it, as Module.train(on). Modules are made in train mode. A captured program keeps the modes that its modules
+ * had when its body ran; running it in another is SOMA_ERROR_STATE. */
 SOMA_API soma_status soma_module_train(soma_module *m, bool on);
 /* Module.training; false for NULL. */
 SOMA_API bool soma_module_is_training(const soma_module *m);

@@ -27,6 +27,8 @@ typedef struct soma_loss_opts {
 #define OP(name, params, doc) SOMA_API soma_tensor *soma_##name params;
 #define INNER(name, doc)
 #define COMPOSITE(name, params, doc) SOMA_API soma_tensor *soma_##name params;
+#define OP_WITH(name, params, args, opts, doc) SOMA_WITH_OPTS(soma_tensor *, soma_##name, params, args, opts)
+#define COMPOSITE_WITH OP_WITH
 #include "soma/ops.def"
 #undef UNARY
 #undef BINARY

@@ -70,6 +70,17 @@ void soma_program_free(soma_program *p) {
     program_release(p);
 }
 
+/* Can there be a tensor like the slot's? */
+static bool slot_ok(soma_context *ctx, const char *call, size_t i, const soma_slot *s) {
+    int64_t numel;
+    if (s->dtype < 0 || s->dtype >= SOMA_DTYPES)
+        soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: slot %zu has the dtype %lld, which is none", call, i, (long long)s->dtype);
+    else if (!soma__shape_ok(s->shape, s->ndim, &numel))
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: slot %zu has %lld dimensions, or a negative or too large size; 0 to %d dimensions are wanted", call, i,
+                         (long long)s->ndim, SOMA_MAX_DIMS);
+    return soma__ok(ctx);
+}
+
 soma_program *soma_capture_v(soma_context *ctx, soma_body body, void *user, const soma_slot *slots, size_t n_inputs, size_t n_outputs,
                              const soma_capture_opts *options, size_t size) {
     soma_capture_opts o;
@@ -78,6 +89,8 @@ soma_program *soma_capture_v(soma_context *ctx, soma_body body, void *user, cons
         soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "capture: a body is wanted, slots for its %zu inputs, and no capture inside a capture", n_inputs);
         return NULL;
     }
+    for (size_t i = 0; i < n_inputs; i++)
+        if (!slot_ok(ctx, "capture", i, &slots[i])) return NULL;
     soma_program *p = soma__calloc(&ctx->alloc, sizeof *p);
     if (!p) return soma__no_memory(ctx);
     *p = (soma_program){.ctx = ctx, .owner = ctx->scope, .body = body, .user = user, .n_in = n_inputs, .n_out = n_outputs};
@@ -223,12 +236,15 @@ soma_status soma_program_bind(soma_program *p, size_t i, const void *data, const
     if (!p) return SOMA_ERROR_ARGUMENT;
     if (!soma__ok(p->ctx)) return p->ctx->status;
     if (i >= p->n_in || !data) return soma_error_raise(p->ctx, SOMA_ERROR_ARGUMENT, "program_bind: slot %zu of %zu, or data is NULL", i, p->n_in);
-    p->data[i] = data;
     size_t bytes = (size_t)p->slots[i].ndim * sizeof(int64_t);
     if (shape && memcmp(p->slots[i].shape, shape, bytes) != 0) {
-        memcpy(p->slots[i].shape, shape, bytes);
+        soma_slot bound = p->slots[i];
+        memcpy(bound.shape, shape, bytes);
+        if (!slot_ok(p->ctx, "program_bind", i, &bound)) return p->ctx->status;
+        p->slots[i] = bound;
         p->current = NULL;
     }
+    p->data[i] = data;
     return SOMA_OK;
 }
 

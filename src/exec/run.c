@@ -45,6 +45,7 @@ static void note_done(soma_context *ctx, const soma__plan *p, int n) {
 
 soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done) {
     soma__fpmode mode = soma__fpmode_enter();
+    uintptr_t before = soma__enter(&ctx->user);
     int i = 0;
     for (; i < p->n_steps; i++) {
         const soma__step *s = &p->steps[i];
@@ -58,6 +59,7 @@ soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done) {
             break;
         }
     }
+    soma__leave(&ctx->user, before);
     soma__fpmode_leave(mode);
     *done = i;
     for (int w = 0; w < p->n_writes; w++) p->written[w]->packed.live++;
@@ -196,7 +198,9 @@ soma_status soma_explain(soma_context *ctx, char **text) {
     if (!ctx || !text) return SOMA_ERROR_ARGUMENT;
     *text = NULL;
     if (!soma__ok(ctx)) return ctx->status;
+    soma__grads_show(ctx, true);
     soma__plan *p = soma__plan_build(ctx, INT32_MAX);
+    soma__grads_show(ctx, false);
     if (p) *text = soma__plan_print(ctx, p);
     soma__plan_free(ctx, p);
     return ctx->status;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/fork.h"
 #include "base/pool.h"
+#include "graph/one_thread.h"
 #include "ops/op.h"
 #include "tensor/scope.h"
 
@@ -89,13 +90,18 @@ struct soma_context {
     void (*log)(void *user, const char *line);
     void *log_user;
     soma_stats stats;
+    soma__user user; /* who is inside a call, in debug builds */
     soma_status (*flush)(soma_context *ctx); /* evaluates what is pending; set by exec, which the graph does not know */
 };
 
 /* Raises that the context belongs to another process. Returns false. */
 bool soma__after_fork(const soma_context *ctx);
-/* True when no error is pending, and the process is the one that made the context. */
-static inline bool soma__ok(const soma_context *ctx) { return ctx->status == SOMA_OK && (ctx->forks == soma__forks() || soma__after_fork(ctx)); }
+/* Raises that another thread is inside a call. Returns false. */
+bool soma__two_threads(const soma_context *ctx);
+/* True when no error is pending, the process is the one that made the context, and (debug builds) no other thread is inside a call. */
+static inline bool soma__ok(const soma_context *ctx) {
+    return ctx->status == SOMA_OK && (ctx->forks == soma__forks() || soma__after_fork(ctx)) && (soma__alone(&ctx->user) || soma__two_threads(ctx));
+}
 /* Out of memory, said once and for all. Returns NULL. */
 void *soma__no_memory(soma_context *ctx);
 
@@ -114,6 +120,8 @@ void soma__undo_forget(soma_context *ctx);
 void soma__tape_free(soma_context *ctx);
 /* Records gradients that are live as assigns to the leaves' gradient variables, so that evaluating stores them. */
 soma_status soma__grads_store(soma_context *ctx);
+/* For a plan that is only looked at: gradients that would be stored are held in it. */
+void soma__grads_show(soma_context *ctx, bool on);
 /* Leaves of a closing scope leave the list of live gradients. */
 void soma__grads_forget(soma_context *ctx, const soma_scope *scope);
 /* A reference to a value in the tape: the entry's position, and which of the variables that it writes (0 for all but UPDATE nodes). */

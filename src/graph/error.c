@@ -22,6 +22,19 @@ bool soma__after_fork(const soma_context *ctx) {
     return false;
 }
 
+bool soma__two_threads(const soma_context *ctx) {
+    soma_context *self = (soma_context *)(uintptr_t)ctx;
+    soma_error_raise(self, SOMA_ERROR_STATE, "another thread is inside a call on this context; one thread at a time uses a context, so make one for each thread");
+    return false;
+}
+
+#ifdef SOMA_DEBUG
+uintptr_t soma__this_thread(void) {
+    static _Thread_local char here;
+    return (uintptr_t)&here;
+}
+#endif
+
 soma_status soma_error_raise(soma_context *ctx, soma_status status, const char *format, ...) {
     if (!ctx) return status;
     if (ctx->status != SOMA_OK) return ctx->status;

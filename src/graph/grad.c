@@ -254,6 +254,15 @@ soma_status soma__grads_store(soma_context *ctx) {
     return ctx->status;
 }
 
+void soma__grads_show(soma_context *ctx, bool on) {
+    for (size_t i = 0; i < ctx->n_live; i++) {
+        const soma_tensor *p = ctx->live_grads[i], *g = p->grad;
+        if (!g || g == p->grad_variable || g->epoch != ctx->epoch || g->flags & SOMA__KEPT || g->op == SOMA_OP_leaf) continue;
+        uint64_t *word = &ctx->tape.keys[ctx->tape.entries[g->index].key_at];
+        *word = on ? *word | SOMA__KEY_KEPT : *word & ~(uint64_t)SOMA__KEY_KEPT;
+    }
+}
+
 void soma__grads_forget(soma_context *ctx, const soma_scope *scope) {
     size_t kept = 0;
     for (size_t i = 0; i < ctx->n_live; i++) {

@@ -48,11 +48,19 @@ static uint32_t push(soma_context *ctx, soma_tensor *x, const uint32_t *refs) {
     return (uint32_t)t->count++;
 }
 
+static uint32_t stale(soma_context *ctx, const soma_tensor *x) {
+    const char *name = *soma_tensor_name(x) ? soma_tensor_name(x) : "a variable without a name";
+    char shape[128];
+    soma_error_raise(ctx, SOMA_ERROR_STATE,
+                     "'%s' %s was assigned after the forward pass that read it; its old value is gone, and a gradient or a value inside a module needs it", name,
+                     soma_shape_text(x, shape, sizeof shape));
+    return UINT32_MAX;
+}
+
 uint32_t soma__tape_ref(soma_context *ctx, soma_tensor *x) {
     if (x->var) { /* a variable stands for the newest value recorded for it */
         if (ctx->backward_seq && x->var->assigned > ctx->backward_seq) {
-            soma_error_raise(ctx, SOMA_ERROR_STATE, "backward: '%s' was assigned after the forward pass that needs its old value", soma_tensor_name(x));
-            return UINT32_MAX;
+            return stale(ctx, x);
         }
         if (x->var->epoch == ctx->epoch) return x->var->current;
     }
@@ -101,8 +109,7 @@ static bool wants_gradient(const soma_context *ctx, const soma__record *r) {
 }
 
 /* A variable assigned in this tape keeps its node's history, so an op on it depends on that node. */
-soma_tensor *soma__graph_record(soma_context *ctx, const soma__record *r) {
-    if (!soma__ok(ctx)) return NULL;
+static soma_tensor *record(soma_context *ctx, const soma__record *r) {
     uint32_t refs[SOMA__MAX_INPUTS];
     for (int i = 0; i < r->n_in; i++) {
         refs[i] = soma__tape_ref(ctx, r->in[i]);
@@ -126,6 +133,14 @@ soma_tensor *soma__graph_record(soma_context *ctx, const soma__record *r) {
     if (wants_gradient(ctx, r)) x->flags |= SOMA__REQUIRES;
     ctx->stats.nodes_recorded++;
     return push(ctx, x, refs) == UINT32_MAX ? NULL : x;
+}
+
+soma_tensor *soma__graph_record(soma_context *ctx, const soma__record *r) {
+    if (!soma__ok(ctx)) return NULL;
+    uintptr_t before = soma__enter(&ctx->user);
+    soma_tensor *x = record(ctx, r);
+    soma__leave(&ctx->user, before);
+    return x;
 }
 
 void soma_interior_begin(soma_context *ctx) {

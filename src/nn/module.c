@@ -22,8 +22,19 @@ static bool ours(const soma_module *m, const soma_context *ctx, const char *what
     return false;
 }
 
+/* Before each run of a captured program: what was recorded is right for one mode. */
+static soma_status in_mode(soma_module *m, bool training) {
+    static const char *const names[] = {"eval", "train"};
+    if (m->training == training) return SOMA_OK;
+    return soma_error_raise(m->ctx, SOMA_ERROR_STATE, "program_run: %s was in %s mode when the program was captured and is in %s mode now; capture one program for each mode",
+                            m->kind, names[training], names[!training]);
+}
+static soma_status in_train_mode(void *m) { return in_mode(m, true); }
+static soma_status in_eval_mode(void *m) { return in_mode(m, false); }
+
 soma_tensor *soma_forward(soma_module *m, soma_tensor *x) {
     if (!m || !x || !ours(m, soma_tensor_context(x), "the input")) return NULL;
+    if (soma_is_capturing(m->ctx) && soma_on_run(m->ctx, m->training ? in_train_mode : in_eval_mode, NULL, m) != SOMA_OK) return NULL;
     soma_interior_begin(m->ctx);
     return soma_interior_end(m->ctx, m->forward(m, x));
 }

@@ -14,10 +14,11 @@ static bool reduction_ok(soma_context *ctx, const char *op, int64_t reduction) {
     return false;
 }
 
-soma_tensor *soma_mse_loss(soma_tensor *input, soma_tensor *target, const soma_loss_opts *options) {
+soma_tensor *soma_mse_loss_v(soma_tensor *input, soma_tensor *target, const soma_loss_opts *options, size_t size) {
     soma_tensor *in[2] = {input, target};
-    int64_t reduction = options ? options->reduction : SOMA_MEAN;
-    if (!soma__check(in, 2) || !reduction_ok(input->ctx, "mse_loss", reduction)) return NULL;
+    soma_loss_opts o;
+    if (!soma__check(in, 2) || !soma__options(input->ctx, "mse_loss", &o, sizeof o, options, size) || !reduction_ok(input->ctx, "mse_loss", o.reduction))
+        return NULL;
     char a[128], b[128];
     if (!soma__same_shape(input, target)) {
         soma_error_raise(input->ctx, SOMA_ERROR_SHAPE, "mse_loss: the input is %s, the target %s; they must be equal", soma_shape_text(input, a, sizeof a),
@@ -25,7 +26,7 @@ soma_tensor *soma_mse_loss(soma_tensor *input, soma_tensor *target, const soma_l
         return NULL;
     }
     soma_interior_begin(input->ctx);
-    return soma_interior_end(input->ctx, reduced(soma_square(soma_sub(input, target)), reduction));
+    return soma_interior_end(input->ctx, reduced(soma_square(soma_sub(input, target)), o.reduction));
 }
 
 /* x [N, C, d...] as rows [N * d..., C]. */

@@ -114,10 +114,17 @@ static int sum_run(const soma__call *c) {
     return SOMA_OK;
 }
 
-/* The mask of the dims in the options; 0 dims mean all. */
-static bool reduce_mask(soma_tensor *x, const char *op, const soma_reduce_opts *o, int64_t *mask) {
+/* A reduction's options, and the mask of the dims in them; 0 dims mean all. False after an error. */
+typedef struct request {
+    const char *op;
+    const soma_reduce_opts *options;
+    size_t size;
+} request;
+static bool reduce_mask(soma_tensor *x, request r, soma_reduce_opts *o, int64_t *mask) {
+    const char *op = r.op;
+    if (!soma__check(&x, 1) || !soma__options(x->ctx, op, o, sizeof *o, r.options, r.size)) return false;
     *mask = (1 << x->ndim) - 1;
-    if (!o || !o->ndims) return true;
+    if (!o->ndims) return true;
     if (o->ndims < 0 || o->ndims > SOMA_MAX_DIMS) {
         soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "%s: %lld dimensions; 0 to %d are wanted", op, (long long)o->ndims, SOMA_MAX_DIMS);
         return false;
@@ -157,10 +164,11 @@ static soma_tensor *unreduced(soma_tensor *g, const soma_tensor *x, int64_t mask
     return soma_reshape(g, shape, reduced_shape(x, mask, true, shape));
 }
 
-soma_tensor *soma_sum(soma_tensor *x, const soma_reduce_opts *options) {
+soma_tensor *soma_sum_v(soma_tensor *x, const soma_reduce_opts *options, size_t size) {
+    soma_reduce_opts o;
     int64_t mask;
-    if (!soma__check(&x, 1) || !reduce_mask(x, "sum", options, &mask)) return NULL;
-    return reduce(SOMA_OP_sum, x, mask, options && options->keepdim, soma__is_float(x->dtype) ? (soma_dtype)x->dtype : SOMA_I64);
+    if (!reduce_mask(x, (request){"sum", options, size}, &o, &mask)) return NULL;
+    return reduce(SOMA_OP_sum, x, mask, o.keepdim, soma__is_float(x->dtype) ? (soma_dtype)x->dtype : SOMA_I64);
 }
 
 static void sum_grad(const soma__vjp *v) {
@@ -206,18 +214,19 @@ static int extreme_run(const soma__call *c) {
     return SOMA_OK;
 }
 
-static soma_tensor *extreme(int op, soma_tensor *x, const soma_reduce_opts *options) {
+static soma_tensor *extreme(int op, soma_tensor *x, const soma_reduce_opts *options, size_t size) {
+    soma_reduce_opts o;
     int64_t mask;
-    if (!soma__check(&x, 1) || !reduce_mask(x, soma__ops[op]->name, options, &mask)) return NULL;
+    if (!reduce_mask(x, (request){soma__ops[op]->name, options, size}, &o, &mask)) return NULL;
     for (int d = 0; d < x->ndim; d++)
         if (mask >> d & 1 && x->shape[d] == 0) {
             soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "%s: dimension %d is empty and has no extreme value", soma__ops[op]->name, d);
             return NULL;
         }
-    return reduce(op, x, mask, options && options->keepdim, (soma_dtype)x->dtype);
+    return reduce(op, x, mask, o.keepdim, (soma_dtype)x->dtype);
 }
-soma_tensor *soma_amax(soma_tensor *x, const soma_reduce_opts *options) { return extreme(SOMA_OP_amax, x, options); }
-soma_tensor *soma_amin(soma_tensor *x, const soma_reduce_opts *options) { return extreme(SOMA_OP_amin, x, options); }
+soma_tensor *soma_amax_v(soma_tensor *x, const soma_reduce_opts *options, size_t size) { return extreme(SOMA_OP_amax, x, options, size); }
+soma_tensor *soma_amin_v(soma_tensor *x, const soma_reduce_opts *options, size_t size) { return extreme(SOMA_OP_amin, x, options, size); }
 
 /* Shared evenly among equal values, as torch's. */
 static void extreme_grad(const soma__vjp *v) {
@@ -239,29 +248,33 @@ static int64_t reduced_count(const soma_tensor *x, int64_t mask) {
     return n;
 }
 
-static bool floating_only(const soma_tensor *x, const char *op) {
+/* reduce_mask for what is there for floating dtypes only. */
+static bool floating_mask(soma_tensor *x, request r, soma_reduce_opts *o, int64_t *mask) {
+    if (!reduce_mask(x, r, o, mask)) return false;
     if (soma__is_float(x->dtype)) return true;
-    soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "%s: the input is %s; float32 or float64 is wanted", op, soma_dtype_name((soma_dtype)x->dtype));
+    soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "%s: the input is %s; float32 or float64 is wanted", r.op, soma_dtype_name((soma_dtype)x->dtype));
     return false;
 }
 
-soma_tensor *soma_mean(soma_tensor *x, const soma_reduce_opts *options) {
+soma_tensor *soma_mean_v(soma_tensor *x, const soma_reduce_opts *options, size_t size) {
+    soma_reduce_opts o;
     int64_t mask;
-    if (!soma__check(&x, 1) || !floating_only(x, "mean") || !reduce_mask(x, "mean", options, &mask)) return NULL;
+    if (!floating_mask(x, (request){"mean", options, size}, &o, &mask)) return NULL;
     soma_interior_begin(x->ctx);
-    return soma_interior_end(x->ctx, soma_div_scalar(soma_sum(x, options), (double)reduced_count(x, mask)));
+    return soma_interior_end(x->ctx, soma_div_scalar(soma_sum(x, &o), (double)reduced_count(x, mask)));
 }
 
 /* Two passes: the mean first, then the squares of the distances to it. */
-soma_tensor *soma_var(soma_tensor *x, const soma_reduce_opts *options) {
+soma_tensor *soma_var_v(soma_tensor *x, const soma_reduce_opts *options, size_t size) {
+    soma_reduce_opts o;
     int64_t mask;
-    if (!soma__check(&x, 1) || !floating_only(x, "var") || !reduce_mask(x, "var", options, &mask)) return NULL;
-    double n = (double)reduced_count(x, mask) - (options && options->correction.set ? options->correction.value : 1.0);
+    if (!floating_mask(x, (request){"var", options, size}, &o, &mask)) return NULL;
+    double n = (double)reduced_count(x, mask) - (o.correction.set ? o.correction.value : 1.0);
     soma_interior_begin(x->ctx);
-    soma_reduce_opts keep = options ? *options : (soma_reduce_opts){0};
+    soma_reduce_opts keep = o;
     keep.keepdim = 1;
     soma_tensor *d = soma_sub(x, soma_mean(x, &keep));
-    return soma_interior_end(x->ctx, soma_div_scalar(soma_sum(soma_square(d), options), n > 0 ? n : 0));
+    return soma_interior_end(x->ctx, soma_div_scalar(soma_sum(soma_square(d), &o), n > 0 ? n : 0));
 }
 
 /* The square root of x >= 0 with the gradient 0 at 0, as torch's std and norm have it: the root is taken of 1 there, and not used. */
@@ -271,10 +284,10 @@ static soma_tensor *root(soma_tensor *x) {
     return soma_where(at, zero, soma_sqrt(soma_where(at, one, x)));
 }
 
-soma_tensor *soma_std(soma_tensor *x, const soma_reduce_opts *options) {
+soma_tensor *soma_std_v(soma_tensor *x, const soma_reduce_opts *options, size_t size) {
     if (!soma__check(&x, 1)) return NULL;
     soma_interior_begin(x->ctx);
-    return soma_interior_end(x->ctx, root(soma_var(x, options)));
+    return soma_interior_end(x->ctx, root(soma_var_v(x, options, size)));
 }
 
 soma_tensor *soma_norm(soma_tensor *x) {
@@ -283,14 +296,15 @@ soma_tensor *soma_norm(soma_tensor *x) {
     return soma_interior_end(x->ctx, root(soma_sum(soma_square(x), NULL)));
 }
 
-soma_tensor *soma_logsumexp(soma_tensor *x, const soma_reduce_opts *options) {
+soma_tensor *soma_logsumexp_v(soma_tensor *x, const soma_reduce_opts *options, size_t size) {
+    soma_reduce_opts o;
     int64_t mask;
-    if (!soma__check(&x, 1) || !floating_only(x, "logsumexp") || !reduce_mask(x, "logsumexp", options, &mask)) return NULL;
+    if (!floating_mask(x, (request){"logsumexp", options, size}, &o, &mask)) return NULL;
     soma_context *ctx = x->ctx;
-    int64_t shape[SOMA_MAX_DIMS], n = reduced_shape(x, mask, options && options->keepdim, shape);
+    int64_t shape[SOMA_MAX_DIMS], n = reduced_shape(x, mask, o.keepdim, shape);
     if (!reduced_count(x, mask)) return soma_full(ctx, -__builtin_inf(), (soma_dtype)x->dtype, shape, n); /* the log of an empty sum */
     soma_interior_begin(ctx);
-    soma_reduce_opts keep = options ? *options : (soma_reduce_opts){0};
+    soma_reduce_opts keep = o;
     keep.keepdim = 1;
     soma_tensor *m = soma_detach(soma_amax(x, &keep));
     m = soma_where(soma_isfinite(m), m, soma_scalar(ctx, 0)); /* all -inf, or +inf: no shift, as torch */
