@@ -48,7 +48,8 @@ typedef struct soma_cross_entropy_opts {
 SOMA_WITH_OPTS(soma_tensor *, soma_cross_entropy, (soma_tensor * input, soma_tensor *target), (input, target), soma_cross_entropy_opts)
 
 /* One step of an optimizer as one node: parameter and state variables are overwritten. The meaning of each number in hyper (a 1-d tensor of the parameter's dtype,
- * usually borrowed from the optimizer) stands at the definition. Written for soma/optim.h; open for optimizers of your own. */
+ * usually borrowed from the optimizer) stands at the definition. Written for soma/optim.h; open for optimizers of your own. SOMA_ERROR_SHAPE or SOMA_ERROR_DTYPE
+ * for what does not fit the parameter, SOMA_ERROR_ARGUMENT for other flags or one tensor in two places. */
 /* hyper: lr, momentum, 1 - dampening, weight_decay, sign (1 or -1 for maximize), first (1: momentum starts as the gradient). flags: 1 nesterov, 2 momentum used,
  * 4 weight decay used. momentum may be NULL. torch.optim.SGD. */
 SOMA_API soma_status soma_sgd_update(soma_tensor *param, soma_tensor *momentum, soma_tensor *grad, soma_tensor *hyper, int64_t flags);

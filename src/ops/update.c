@@ -64,9 +64,10 @@ const soma__op_def soma__op_adam_update = {.name = "adam_update", .cls = SOMA__C
 soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes);
 
 /* in: parameter and state (writes of them), gradient, hyper */
-static soma_status update(int op, soma_tensor **in, int writes, int64_t flags, int64_t hyper) {
+static soma_status update(int op, soma_tensor **in, int writes, int64_t flags, int64_t known, int64_t hyper) {
     if (!soma__check(in, writes + 2)) return in[0] ? soma_error_status(in[0]->ctx) : SOMA_ERROR_ARGUMENT;
     soma_context *ctx = in[0]->ctx;
+    if (flags & ~known) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: flags %lld; the sum of some of those in %lld is wanted", soma__ops[op]->name, (long long)flags, (long long)known);
     for (int i = 1; i <= writes; i++)
         if (!soma__same_shape(in[0], in[i]) || in[i]->dtype != in[0]->dtype)
             return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: state and gradient of '%s' must have its shape and dtype", soma__ops[op]->name, soma_tensor_name(in[0]));
@@ -82,10 +83,12 @@ static soma_status update(int op, soma_tensor **in, int writes, int64_t flags, i
 
 soma_status soma_sgd_update(soma_tensor *param, soma_tensor *momentum, soma_tensor *grad, soma_tensor *hyper, int64_t flags) {
     soma_tensor *with[4] = {param, momentum, grad, hyper}, *without[3] = {param, grad, hyper};
-    return momentum ? update(SOMA_OP_sgd_update, with, 2, flags | MOMENTUM, 6) : update(SOMA_OP_sgd_update, without, 1, flags & ~(int64_t)(MOMENTUM | NESTEROV), 6);
+    const int64_t known = NESTEROV | MOMENTUM | DECAY;
+    return momentum ? update(SOMA_OP_sgd_update, with, 2, flags | MOMENTUM, known, 6)
+                    : update(SOMA_OP_sgd_update, without, 1, flags & ~(int64_t)(MOMENTUM | NESTEROV), known, 6);
 }
 
 soma_status soma_adam_update(soma_tensor *param, soma_tensor *exp_avg, soma_tensor *exp_avg_sq, soma_tensor *grad, soma_tensor *hyper, int64_t flags) {
     soma_tensor *in[5] = {param, exp_avg, exp_avg_sq, grad, hyper};
-    return update(SOMA_OP_adam_update, in, 3, flags, 10);
+    return update(SOMA_OP_adam_update, in, 3, flags == DECOUPLED ? 0 : flags, DECOUPLED | DECAY, 10);
 }

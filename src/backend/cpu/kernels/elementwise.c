@@ -188,86 +188,116 @@ SIMD_FN vf flush(vf x) { return vf_andnot(vf_lt(vf_abs(x), vf_set1(FLT_MIN)), x)
 
 enum { NESTEROV = 1, MOMENTUM = 2, DECAY = 4, DECOUPLED = 1 };
 
+/* The numbers of an update as vectors. They are read before anything is stored, and the flags are constants: there is a handler for each, so a strip has no
+ * branch and nothing to read twice. */
+typedef struct sgd_numbers {
+    vf lr, momentum, damped, decay, sign, first;
+} sgd_numbers;
+SIMD_FN sgd_numbers sgd_read(const strip *s, int k) {
+    const float *h = (const float *)(const void *)s->p[k];
+    return (sgd_numbers){vf_set1(h[0]), vf_set1(h[1]), vf_set1(h[2]), vf_set1(h[3]), vf_set1(h[4]), vf_ne(vf_set1(h[5]), vf_zero())};
+}
 /* The new parameter; *m is the momentum, read and written. */
-SIMD_FN vf sgd_step(vf w, vf *m, vf g, const float *h, int64_t flags) {
-    g = vf_mul(g, vf_set1(h[4]));
-    if (flags & DECAY) g = vf_add(g, vf_mul(vf_set1(h[3]), w));
+SIMD_FN vf sgd_step(vf w, vf *m, vf g, sgd_numbers h, int flags) {
+    g = vf_mul(g, h.sign);
+    if (flags & DECAY) g = vf_add(g, vf_mul(h.decay, w));
     if (flags & MOMENTUM) {
-        vf mu = vf_set1(h[1]);
-        *m = flush(h[5] != 0 ? g : vf_add(vf_mul(mu, *m), vf_mul(vf_set1(h[2]), g)));
-        g = flags & NESTEROV ? vf_add(g, vf_mul(mu, *m)) : *m;
+        *m = flush(vf_select(h.first, g, vf_add(vf_mul(h.momentum, *m), vf_mul(h.damped, g))));
+        g = flags & NESTEROV ? vf_add(g, vf_mul(h.momentum, *m)) : *m;
     }
-    return vf_sub(w, vf_mul(vf_set1(h[0]), g));
+    return vf_sub(w, vf_mul(h.lr, g));
+}
+SIMD_FN void sgd_vector(float *w, float *m, vf g, sgd_numbers h, int flags) {
+    vf old = flags & MOMENTUM ? vf_load(m) : vf_zero();
+    vf_store(w, sgd_step(vf_load(w), &old, g, h, flags));
+    if (flags & MOMENTUM) vf_store(m, old);
 }
 /* operands: parameter, numbers, momentum */
-FULL(sgd) {
-    float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i);
-    const float *h = (const float *)(const void *)s->p[ip->k[1]];
-    vf g[4] = {a0, a1, a2, a3};
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; v++) {
-        vf old = ip->flags & MOMENTUM ? vf_load(m + v * VL) : vf_zero();
-        vf_store(w + v * VL, sgd_step(vf_load(w + v * VL), &old, g[v], h, ip->flags));
-        if (ip->flags & MOMENTUM) vf_store(m + v * VL, old);
+#define SGD(name, flags)                                                                                                \
+    FULL(name) {                                                                                                        \
+        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i);                                                 \
+        sgd_numbers h = sgd_read(s, ip->k[1]);                                                                          \
+        sgd_vector(w, m, a0, h, flags), sgd_vector(w + VL, m + VL, a1, h, flags);                                       \
+        sgd_vector(w + 2 * VL, m + 2 * VL, a2, h, flags), sgd_vector(w + 3 * VL, m + 3 * VL, a3, h, flags);             \
+        NEXT4;                                                                                                          \
+    }                                                                                                                   \
+    ONE(name) {                                                                                                         \
+        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i);                                                 \
+        vf old = (flags) & MOMENTUM ? vf_loadn(m, s->n) : vf_zero();                                                      \
+        vf_storen(w, sgd_step(vf_loadn(w, s->n), &old, a, sgd_read(s, ip->k[1]), flags), s->n);                         \
+        if ((flags) & MOMENTUM) vf_storen(m, old, s->n);                                                                  \
+        NEXT1;                                                                                                          \
     }
-    NEXT4;
-}
-ONE(sgd) {
-    float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i);
-    const float *h = (const float *)(const void *)s->p[ip->k[1]];
-    vf old = ip->flags & MOMENTUM ? vf_loadn(m, s->n) : vf_zero();
-    vf_storen(w, sgd_step(vf_loadn(w, s->n), &old, a, h, ip->flags), s->n);
-    if (ip->flags & MOMENTUM) vf_storen(m, old, s->n);
-    NEXT1;
-}
+SGD(sgd, 0)
+SGD(sgd_decay, DECAY)
+SGD(sgd_momentum, MOMENTUM)
+SGD(sgd_momentum_decay, MOMENTUM | DECAY)
+SGD(sgd_nesterov, MOMENTUM | NESTEROV)
+SGD(sgd_nesterov_decay, MOMENTUM | NESTEROV | DECAY)
 
-SIMD_FN vf adam_step(vf p, vf *m, vf *v, vf g, const float *h, int64_t flags) {
-    g = vf_mul(g, vf_set1(h[9]));
-    if (flags & DECAY && flags & DECOUPLED) p = vf_mul(p, vf_set1(h[8]));
-    else if (flags & DECAY) g = vf_add(g, vf_mul(vf_set1(h[7]), p));
-    *m = flush(vf_add(*m, vf_mul(vf_set1(h[2]), vf_sub(g, *m))));
-    *v = flush(vf_add(vf_mul(vf_set1(h[3]), *v), vf_mul(vf_mul(vf_set1(h[4]), g), g)));
-    vf below = vf_add(vf_div(vf_sqrt(*v), vf_set1(h[5])), vf_set1(h[6]));
-    return vf_sub(p, vf_div(vf_mul(vf_set1(h[0]), *m), below));
+typedef struct adam_numbers {
+    vf lr, beta1_rest, beta2, beta2_rest, bias2, eps, decay, shrink, sign;
+} adam_numbers;
+SIMD_FN adam_numbers adam_read(const strip *s, int k) {
+    const float *h = (const float *)(const void *)s->p[k];
+    return (adam_numbers){vf_set1(h[0]), vf_set1(h[2]), vf_set1(h[3]), vf_set1(h[4]), vf_set1(h[5]), vf_set1(h[6]), vf_set1(h[7]), vf_set1(h[8]), vf_set1(h[9])};
+}
+SIMD_FN vf adam_step(vf p, vf *m, vf *v, vf g, adam_numbers h, int flags) {
+    g = vf_mul(g, h.sign);
+    if (flags & DECAY && flags & DECOUPLED) p = vf_mul(p, h.shrink);
+    else if (flags & DECAY) g = vf_add(g, vf_mul(h.decay, p));
+    *m = flush(vf_add(*m, vf_mul(h.beta1_rest, vf_sub(g, *m))));
+    *v = flush(vf_add(vf_mul(h.beta2, *v), vf_mul(vf_mul(h.beta2_rest, g), g)));
+    vf below = vf_add(vf_div(vf_sqrt(*v), h.bias2), h.eps);
+    return vf_sub(p, vf_div(vf_mul(h.lr, *m), below));
+}
+SIMD_FN void adam_vector(float *w, float *m, float *v, vf g, adam_numbers h, int flags) {
+    vf first = vf_load(m), second = vf_load(v);
+    vf_store(w, adam_step(vf_load(w), &first, &second, g, h, flags));
+    vf_store(m, first), vf_store(v, second);
 }
 /* operands: parameter, numbers, first and second moment */
-FULL(adam) {
-    float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i), *v = memory(s, ip->k[3], i);
-    const float *h = (const float *)(const void *)s->p[ip->k[1]];
-    vf g[4] = {a0, a1, a2, a3};
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
-        vf first = vf_load(m + j * VL), second = vf_load(v + j * VL);
-        vf_store(w + j * VL, adam_step(vf_load(w + j * VL), &first, &second, g[j], h, ip->flags));
-        vf_store(m + j * VL, first), vf_store(v + j * VL, second);
+#define ADAM(name, flags)                                                                                                         \
+    FULL(name) {                                                                                                                  \
+        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i), *v = memory(s, ip->k[3], i);                              \
+        adam_numbers h = adam_read(s, ip->k[1]);                                                                                  \
+        adam_vector(w, m, v, a0, h, flags), adam_vector(w + VL, m + VL, v + VL, a1, h, flags);                                    \
+        adam_vector(w + 2 * VL, m + 2 * VL, v + 2 * VL, a2, h, flags), adam_vector(w + 3 * VL, m + 3 * VL, v + 3 * VL, a3, h, flags); \
+        NEXT4;                                                                                                                    \
+    }                                                                                                                             \
+    ONE(name) {                                                                                                                   \
+        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i), *v = memory(s, ip->k[3], i);                              \
+        vf first = vf_loadn(m, s->n), second = vf_loadn(v, s->n);                                                                 \
+        vf_storen(w, adam_step(vf_loadn(w, s->n), &first, &second, a, adam_read(s, ip->k[1]), flags), s->n);                      \
+        vf_storen(m, first, s->n), vf_storen(v, second, s->n);                                                                    \
+        NEXT1;                                                                                                                    \
     }
-    NEXT4;
-}
-ONE(adam) {
-    float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i), *v = memory(s, ip->k[3], i);
-    const float *h = (const float *)(const void *)s->p[ip->k[1]];
-    vf first = vf_loadn(m, s->n), second = vf_loadn(v, s->n);
-    vf_storen(w, adam_step(vf_loadn(w, s->n), &first, &second, a, h, ip->flags), s->n);
-    vf_storen(m, first, s->n), vf_storen(v, second, s->n);
-    NEXT1;
-}
+ADAM(adam, 0)
+ADAM(adam_decay, DECAY)
+ADAM(adamw, DECAY | DECOUPLED)
 
 typedef struct row_of_table {
     int op;
     full_fn full, full_reversed;
     one_fn one, one_reversed;
+    int64_t flags;
 } row_of_table;
 
-#define ROW1(name) {SOMA_OP_##name, name##_full, NULL, name##_one, NULL}
-#define ROW2(name) {SOMA_OP_##name, name##_full, name##_reversed_full, name##_one, name##_reversed_one}
-#define ROW(op, name) {op, name##_full, NULL, name##_one, NULL}
+#define ROW1(name) {SOMA_OP_##name, name##_full, NULL, name##_one, NULL, 0}
+#define ROW2(name) {SOMA_OP_##name, name##_full, name##_reversed_full, name##_one, name##_reversed_one, 0}
+#define ROW(op, name) ROWF(op, 0, name)
+#define ROWF(op, flags, name) {op, name##_full, NULL, name##_one, NULL, flags}
 static const row_of_table table[] = {
     ROW1(neg), ROW1(abs), ROW1(sign), ROW1(square), ROW1(reciprocal), ROW1(sqrt), ROW1(rsqrt), ROW1(exp), ROW1(log), ROW1(tanh), ROW1(sigmoid), ROW1(relu),
     ROW1(floor), ROW1(ceil), ROW1(round), ROW1(trunc), ROW1(isnan), ROW1(isinf), ROW1(isfinite), ROW1(logical_not), ROW1(expm1), ROW1(log1p), ROW1(log2),
     ROW1(log10), ROW1(sin), ROW1(cos), ROW1(tan), ROW1(asin), ROW1(acos), ROW1(atan), ROW1(sinh), ROW1(cosh), ROW1(erf), ROW1(erfc),
     ROW2(add), ROW2(sub), ROW2(mul), ROW2(div), ROW2(floor_divide), ROW2(maximum), ROW2(minimum), ROW2(eq), ROW2(ne), ROW2(lt), ROW2(le), ROW2(gt), ROW2(ge),
     ROW2(logical_and), ROW2(logical_or), ROW2(logical_xor), ROW2(relu_backward), ROW2(tanh_backward), ROW2(sigmoid_backward), ROW2(pow), ROW2(atan2),
-    ROW1(where), ROW(SOMA__INSN_TRUTH, truth), ROW(SOMA_OP_sgd_update, sgd), ROW(SOMA_OP_adam_update, adam),
+    ROW1(where), ROW(SOMA__INSN_TRUTH, truth),
+    ROWF(SOMA_OP_sgd_update, 0, sgd), ROWF(SOMA_OP_sgd_update, DECAY, sgd_decay), ROWF(SOMA_OP_sgd_update, MOMENTUM, sgd_momentum),
+    ROWF(SOMA_OP_sgd_update, MOMENTUM | DECAY, sgd_momentum_decay), ROWF(SOMA_OP_sgd_update, MOMENTUM | NESTEROV, sgd_nesterov),
+    ROWF(SOMA_OP_sgd_update, MOMENTUM | NESTEROV | DECAY, sgd_nesterov_decay), ROWF(SOMA_OP_adam_update, 0, adam), ROWF(SOMA_OP_adam_update, DECAY, adam_decay),
+    ROWF(SOMA_OP_adam_update, DECAY | DECOUPLED, adamw),
     ROW(SOMA__INSN_LOAD, load), ROW(SOMA__INSN_LOAD_BOOL, load_bool), ROW(SOMA__INSN_STORE, store), ROW(SOMA__INSN_STORE_BOOL, store_bool), ROW(SOMA__INSN_END, end),
 };
 
@@ -275,7 +305,7 @@ bool SOMA_KERNEL(pass_handlers)(soma__insn *insn);
 bool SOMA_KERNEL(pass_handlers)(soma__insn *insn) {
     bool reversed = insn->op >= SOMA__INSN_REVERSED;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].op == insn->op - (reversed ? SOMA__INSN_REVERSED : 0)) {
+        if (table[i].op == insn->op - (reversed ? SOMA__INSN_REVERSED : 0) && table[i].flags == insn->flags) {
             insn->full = (void (*)(void))(reversed ? table[i].full_reversed : table[i].full);
             insn->one = (void (*)(void))(reversed ? table[i].one_reversed : table[i].one);
             return insn->full != NULL;
