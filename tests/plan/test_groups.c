@@ -18,6 +18,16 @@ static soma_tensor *long_product(soma_context *ctx) {
     return soma_interior_end(ctx, soma_relu(soma_matmul(x, y)));
 }
 
+/* An update, which must run once, in the blocks of such a product. */
+static soma_tensor *long_update(soma_context *ctx) {
+    soma_tensor *p = soma_variable(pattern(ctx, 20, 40), NULL), *m = soma_variable(soma_neg(p), NULL), *h = pattern(ctx, 1, 6);
+    soma_interior_begin(ctx);
+    soma_tensor *g = soma_matmul(pattern(ctx, 20, 2100), pattern(ctx, 2100, 40));
+    soma_interior_end(ctx, NULL);
+    soma_sgd_update(p, m, g, soma_flatten(h, 0, -1), 2);
+    return soma_add(p, m);
+}
+
 /* Readers of the second variable of an update run before it is written again. */
 static soma_tensor *update_then_writes(soma_context *ctx) {
     soma_tensor *p = soma_variable(pattern(ctx, 3, 5), NULL), *m = soma_variable(soma_neg(p), NULL), *h = pattern(ctx, 1, 6);
@@ -86,7 +96,7 @@ static soma_tensor *many_joined(soma_context *ctx) {
 
 static void cases_have_the_bits_of_the_reference(void **state) {
     (void)state;
-    soma_tensor *(*const cases[])(soma_context *) = {long_product, update_then_writes, packed_slices, strided_numbers, made_numbers,
+    soma_tensor *(*const cases[])(soma_context *) = {long_product, long_update, update_then_writes, packed_slices, strided_numbers, made_numbers,
                                                         changing_numbers, long_chain, eight_dimensions, many_joined};
     static float want[2000], got[2000];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -1,4 +1,5 @@
-/* Random small programs, each run in many ways: whatever is fused, captured, read in between, and on whatever instruction set, the bits are the same.
+/* labels: threads
+ * Random small programs, each run in many ways: whatever is fused, captured, read in between, and on whatever instruction set, the bits are the same.
  * By hand: test_programs FROM COUNT runs seeds in all ways, shrinks what fails, and lists what is left. */
 #include "support/random_program.h"
 
@@ -201,7 +202,7 @@ static int check_seed(uint64_t seed, bool all) {
 static void random_programs_have_the_same_bits_in_every_way(void **state) {
     (void)state;
     int failed = 0;
-    for (uint64_t seed = 1; seed <= 300; seed++) failed += check_seed(seed, false);
+    for (uint64_t seed = 1; seed <= 1200; seed++) failed += check_seed(seed, false);
     assert_int_equal(failed, 0);
 }
 
