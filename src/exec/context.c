@@ -124,7 +124,10 @@ soma_scope *soma_scope_open(soma_context *ctx) {
 soma_status soma_scope_close(soma_scope *scope) {
     if (!scope) return SOMA_ERROR_ARGUMENT;
     soma_context *ctx = scope->ctx;
-    if (!scope->parent) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "scope_close: the context's own scope closes with soma_context_free");
+    if (scope == &ctx->root) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "scope_close: the context's own scope closes with soma_context_free");
+    const soma_scope *open = ctx->scope;
+    while (open && open != scope) open = open->parent;
+    if (!open) return soma_error_raise(ctx, SOMA_ERROR_STATE, "scope_close: the scope is closed already; closing a scope closes those inside it");
     soma__exec_flush(ctx, scope->depth);
     if (ctx->capturing) return ctx->status;
     soma__tape_clear(ctx); /* after an error, too: its entries are about to be freed */

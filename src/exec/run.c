@@ -34,8 +34,7 @@ static void note_changed(soma_context *ctx, uint32_t entry) {
     if (changes && ctx->changed <= entry) ctx->changed = entry + 1;
 }
 
-/* After the first n steps of a run of the tape that failed: what changed a variable stays, the rest will be undone. */
-static void note_done(soma_context *ctx, const soma__plan *p, int n) {
+void soma__exec_note_done(soma_context *ctx, const soma__plan *p, int n) {
     for (int i = 0; i < n; i++) {
         const soma__step *s = &p->steps[i];
         if (s->group == SOMA__NONE && s->entry < p->n_entries) note_changed(ctx, s->entry);
@@ -46,10 +45,11 @@ static void note_done(soma_context *ctx, const soma__plan *p, int n) {
 soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done) {
     soma__fpmode mode = soma__fpmode_enter();
     uintptr_t before = soma__enter(&ctx->user);
+    ctx->running = true;
     int i = 0;
     for (; i < p->n_steps; i++) {
         const soma__step *s = &p->steps[i];
-        if (ctx->cancel && *ctx->cancel) {
+        if (ctx->cancel && i <= p->first_write && *ctx->cancel) { /* a step that has begun to change variables is finished */
             soma_error_raise(ctx, SOMA_ERROR_CANCELLED, "cancelled");
             break;
         }
@@ -59,12 +59,13 @@ soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done) {
             break;
         }
     }
+    ctx->running = false;
     soma__leave(&ctx->user, before);
     soma__fpmode_leave(mode);
     *done = i;
     for (int w = 0; w < p->n_writes; w++) p->written[w]->packed.live++;
     ctx->stats.plans_run++;
-    ctx->stats.kernels_run += p->n_steps;
+    ctx->stats.kernels_run += i;
     return ctx->status;
 }
 
@@ -110,21 +111,24 @@ static void unset_kept(soma_context *ctx, const soma__plan *p) {
     for (int i = 0; i < p->n_aliases; i++) soma__entry_tensor(ctx, p->aliases[i].entry)->data = NULL;
 }
 
+static soma_status in_capture(soma_context *ctx) {
+    return soma_error_raise(ctx, SOMA_ERROR_STATE, "a value cannot be read, nor a scope closed, while a program is captured: nothing is computed yet");
+}
+
 soma_status soma__exec_flush(soma_context *ctx, int close_depth) {
     if (!soma__ok(ctx)) return ctx->status;
-    if (ctx->capturing)
-        return soma_error_raise(ctx, SOMA_ERROR_STATE, "a value cannot be read, nor a scope closed, while a program is captured: nothing is computed yet");
+    if (ctx->capturing) return in_capture(ctx);
+    if (ctx->running) return soma__while_running(ctx);
     if (soma__grads_store(ctx) != SOMA_OK) return ctx->status;
     if (!ctx->tape.work) return soma__tape_clear(ctx), SOMA_OK;
     int done = 0;
     soma__plan *p = soma__plan_get(ctx, close_depth);
     if (p) {
         if (!soma__exec_bind_slab(ctx, p) || !bind_entries(ctx, p) || soma__exec_steps(ctx, p, &done) != SOMA_OK) {
-            note_done(ctx, p, done);
+            soma__exec_note_done(ctx, p, done);
             unset_kept(ctx, p);
         }
     }
-    for (size_t i = 0; i < ctx->tape.count; i++) ctx->tape.entries[i].x->flags |= SOMA__EVALUATED;
     soma__tape_clear(ctx);
     return ctx->status;
 }
@@ -136,9 +140,12 @@ static soma_status ready(soma_tensor *x) {
     if (!x) return SOMA_ERROR_ARGUMENT;
     soma_context *ctx = x->ctx;
     bool pending = x->var ? x->var->epoch == ctx->epoch : !x->data;
+    if (ctx->capturing && x->scope == ctx->scope) return in_capture(ctx);
     if (pending && x->epoch != ctx->epoch && !x->var)
         return soma_error_raise(ctx, SOMA_ERROR_STATE,
-                                "read: the value of '%s' was interior to a module, a gradient or a program, and is not held after its evaluation; use soma_keep",
+                                x->flags & SOMA__KEPT ? "read: the value of '%s' was lost when its evaluation failed; record it again"
+                                                      : "read: the value of '%s' was interior to a module, a gradient or a program, and is not held after its "
+                                                        "evaluation; use soma_keep",
                                 soma__ops[x->op]->name);
     if (pending && soma_eval(ctx) != SOMA_OK) return ctx->status;
     if (!x->data)

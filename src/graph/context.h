@@ -71,6 +71,7 @@ struct soma_context {
     soma__streams streams;
     soma__tape tape;
     uint64_t epoch, seq;
+    bool running; /* kernels are called: nothing can be recorded or evaluated */
     uint64_t forks; /* soma__forks of the process that made it */
     int interior, no_grad;
     uint64_t backward_seq; /* while a gradient rule runs: the seq of the node it belongs to; 0 otherwise */
@@ -79,6 +80,7 @@ struct soma_context {
     soma__undo *undos; /* of the pending work, in its order */
     size_t n_undos, undos_capacity;
     size_t changed; /* after a failed evaluation: how much of the tape ran up to the last change of a variable; 0 otherwise */
+    uint8_t passes; /* backward passes inside each other */
     soma_tensor **walk; /* scratch of backward */
     size_t walk_capacity;
     struct soma__plan_cache *plans;
@@ -96,6 +98,8 @@ struct soma_context {
 
 /* Raises that the context belongs to another process. Returns false. */
 bool soma__after_fork(const soma_context *ctx);
+/* Raises that the context is used by what it calls. */
+soma_status soma__while_running(soma_context *ctx);
 /* Raises that another thread is inside a call. Returns false. */
 bool soma__two_threads(const soma_context *ctx);
 /* True when no error is pending, the process is the one that made the context, and (debug builds) no other thread is inside a call. */
@@ -132,7 +136,7 @@ void soma__grads_forget(soma_context *ctx, const soma_scope *scope);
 soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes);
 const soma_custom_def *soma__custom_find(soma_context *ctx, int64_t number);
 /* Flags in an entry's first key word. */
-enum { SOMA__KEY_KEPT = 1 << 20, SOMA__KEY_VAR = 1 << 21, SOMA__KEY_NUMBER = 1 << 22 };
+enum { SOMA__KEY_KEPT = 1 << 20, SOMA__KEY_VAR = 1 << 21 };
 /* A random stream's counter, which is advanced by count. false when out of memory. */
 bool soma__stream_take(soma_context *ctx, uint64_t stream, uint64_t count, uint64_t *base);
 

@@ -4,38 +4,55 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The nodes of one backward pass. */
+/* What a node was to the pass around this one. */
+typedef struct outer_node {
+    soma_tensor *x, *adjoint;
+    uint8_t mark;
+} outer_node;
+
+/* The nodes of one backward pass; they carry its mark. */
 typedef struct nodes {
     soma_context *ctx;
     soma_tensor **list;
     size_t count, capacity;
+    outer_node *outers; /* of a pass inside another one's gradient rule */
+    size_t n_outers, outers_capacity;
+    uint8_t mark;
 } nodes;
 
 /* The list is the context's, so that a steady step allocates none; a pass inside a gradient rule gets one of its own. */
-static nodes nodes_take(soma_context *ctx) {
-    nodes n = {ctx, ctx->walk, 0, ctx->walk_capacity};
+static bool nodes_take(soma_context *ctx, nodes *n) {
+    if (ctx->passes == 255) {
+        soma_error_raise(ctx, SOMA_ERROR_STATE, "grad: 255 gradients inside gradient rules");
+        return false;
+    }
+    *n = (nodes){.ctx = ctx, .list = ctx->walk, .capacity = ctx->walk_capacity, .mark = ++ctx->passes};
     ctx->walk = NULL;
     ctx->walk_capacity = 0;
-    return n;
+    return true;
 }
 
 static bool nodes_push(nodes *n, soma_tensor *x) {
     if (!soma__grow(n->ctx, (void **)&n->list, &n->capacity, n->count + 1, sizeof *n->list)) return false;
+    if (x->mark) {
+        if (!soma__grow(n->ctx, (void **)&n->outers, &n->outers_capacity, n->n_outers + 1, sizeof *n->outers)) return false;
+        n->outers[n->n_outers++] = (outer_node){x, x->adjoint, x->mark};
+    }
     n->list[n->count++] = x;
-    x->flags |= SOMA__MARK;
+    x->mark = n->mark;
     x->adjoint = NULL;
     return true;
 }
 
 /* All that x depends on and that a gradient flows through. The list itself is the queue of the walk. */
 static bool collect(nodes *n, soma_tensor *x) {
-    if (x->flags & SOMA__MARK || !(x->flags & SOMA__REQUIRES)) return true;
+    if (x->mark == n->mark || !(x->flags & SOMA__REQUIRES)) return true;
     size_t next = n->count;
     if (!nodes_push(n, x)) return false;
     for (; next < n->count; next++) {
         soma_tensor *y = n->list[next];
         for (int i = 0; i < y->n_in; i++)
-            if (y->in[i]->flags & SOMA__REQUIRES && !(y->in[i]->flags & SOMA__MARK) && !nodes_push(n, y->in[i])) return false;
+            if (y->in[i]->flags & SOMA__REQUIRES && y->in[i]->mark != n->mark && !nodes_push(n, y->in[i])) return false;
     }
     return true;
 }
@@ -63,7 +80,10 @@ static void sort_newest_first(soma_tensor **a, size_t n) {
 }
 
 static void nodes_release(nodes *n) {
-    for (size_t i = 0; i < n->count; i++) n->list[i]->flags &= (uint8_t)~SOMA__MARK;
+    for (size_t i = 0; i < n->count; i++) n->list[i]->mark = 0;
+    for (size_t i = 0; i < n->n_outers; i++) n->outers[i].x->mark = n->outers[i].mark, n->outers[i].x->adjoint = n->outers[i].adjoint;
+    soma__free(&n->ctx->alloc, n->outers, n->outers_capacity * sizeof *n->outers);
+    n->ctx->passes--;
     soma__free(&n->ctx->alloc, n->ctx->walk, n->ctx->walk_capacity * sizeof *n->list);
     n->ctx->walk = n->list;
     n->ctx->walk_capacity = n->capacity;
@@ -75,10 +95,11 @@ static bool add_adjoint(soma_tensor *x, soma_tensor *g) {
 }
 
 /* Runs one node's rule. */
-static bool spread(soma_context *ctx, soma_tensor *x) {
+static bool spread(const nodes *n, soma_tensor *x) {
+    soma_context *ctx = n->ctx;
     bool wants[SOMA__MAX_INPUTS];
     soma_tensor *gx[SOMA__MAX_INPUTS];
-    for (int i = 0; i < x->n_in; i++) wants[i] = (x->in[i]->flags & SOMA__MARK) != 0, gx[i] = NULL;
+    for (int i = 0; i < x->n_in; i++) wants[i] = x->in[i]->mark == n->mark, gx[i] = NULL;
     uint64_t outer = ctx->backward_seq;
     ctx->backward_seq = x->seq;
     soma__vjp v = {ctx, x, x->in, x->n_in, x->attr, x->adjoint, wants, gx};
@@ -121,7 +142,7 @@ static bool run_backward(nodes *n, soma_tensor *const *outputs, size_t n_out, so
     sort_newest_first(n->list, n->count);
     for (size_t i = 0; i < n->count; i++) {
         soma_tensor *x = n->list[i];
-        if (x->adjoint && x->n_in && !spread(ctx, x)) return false;
+        if (x->adjoint && x->n_in && !spread(n, x)) return false;
     }
     return true;
 }
@@ -138,7 +159,8 @@ soma_status soma_backward(soma_tensor *loss, soma_tensor *seed) {
     soma_tensor *both[2] = {loss, seed};
     if (!loss || !soma__check(both, seed ? 2 : 1)) return loss ? soma_error_status(loss->ctx) : SOMA_ERROR_ARGUMENT;
     soma_context *ctx = loss->ctx;
-    nodes n = nodes_take(ctx);
+    nodes n;
+    if (!nodes_take(ctx, &n)) return ctx->status;
     ctx->no_grad++;
     ctx->interior++;
     if (run_backward(&n, &loss, 1, seed ? &seed : NULL)) {
@@ -168,16 +190,20 @@ soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tens
     memset(gradients, 0, n_inputs * sizeof *gradients);
     soma_grad_opts o;
     if (!soma__options(ctx, "grad", &o, sizeof o, options, size)) return ctx->status;
+    for (size_t i = 0; i < n_outputs + n_inputs && soma__ok(ctx); i++)
+        if (!(i < n_outputs ? outputs[i] : inputs[i - n_outputs]))
+            return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "grad: %s %zu is NULL", i < n_outputs ? "output" : "input", i < n_outputs ? i : i - n_outputs);
     for (size_t i = 0; i < n_outputs; i++)
         if (!check_with(outputs[0], outputs[i]) || (o.seeds && o.seeds[i] && !check_with(outputs[0], o.seeds[i]))) return soma_error_status(ctx);
     for (size_t i = 0; i < n_inputs; i++)
         if (!check_with(outputs[0], inputs[i])) return soma_error_status(ctx);
-    nodes n = nodes_take(ctx);
+    nodes n;
+    if (!nodes_take(ctx, &n)) return ctx->status;
     ctx->interior++;
     bool fine = run_backward(&n, outputs, n_outputs, o.seeds);
     ctx->interior--;
     for (size_t i = 0; fine && i < n_inputs; i++) {
-        soma_tensor *g = inputs[i]->flags & SOMA__MARK ? inputs[i]->adjoint : NULL;
+        soma_tensor *g = inputs[i]->mark == n.mark ? inputs[i]->adjoint : NULL;
         if (!g && !o.allow_unused) {
             soma_error_raise(ctx, SOMA_ERROR_STATE, "grad: no output depends on input %zu, or it does not require a gradient", i);
             break;
@@ -223,15 +249,16 @@ soma_status soma_set_grad(soma_tensor *p, soma_tensor *gradient) {
 
 soma_status soma_zero_grad(soma_tensor *const *params, size_t count) {
     soma_context *ctx = NULL;
+    if (count && !params) return SOMA_ERROR_ARGUMENT;
     for (size_t i = 0; i < count; i++) {
         if (!params[i]) continue;
         if (!ctx) ctx = params[i]->ctx;
         if (!soma__ok(ctx)) return ctx->status;
         if (params[i]->ctx != ctx) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "zero_grad: parameter %zu belongs to another context", i);
-        params[i]->grad = NULL;
-        params[i]->grad_stored = false;
     }
     if (!ctx) return SOMA_OK;
+    for (size_t i = 0; i < count; i++)
+        if (params[i]) params[i]->grad = NULL, params[i]->grad_stored = false;
     size_t kept = 0;
     for (size_t i = 0; i < ctx->n_live; i++)
         if (ctx->live_grads[i]->grad) ctx->live_grads[kept++] = ctx->live_grads[i];

@@ -24,7 +24,6 @@ soma_tensor *soma_borrow(soma_context *ctx, const void *data, soma_dtype dtype, 
     if (!x) return NULL;
     if (!data && x->numel) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "borrow: data is NULL"), NULL;
     x->data = (void *)(uintptr_t)data; /* read only: no node writes to a leaf that is no variable */
-    x->flags |= SOMA__BORROWED;
     return x;
 }
 
@@ -99,7 +98,6 @@ soma_tensor *soma__variable_new(soma_context *ctx, soma_scope *scope, soma_dtype
         return soma__no_memory(ctx);
     }
     x->var = v;
-    x->flags |= SOMA__VARIABLE;
     v->next = scope->variables;
     scope->variables = v;
     return x;

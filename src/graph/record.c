@@ -5,6 +5,10 @@
 #include <string.h>
 
 soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
+    if ((unsigned)dtype >= SOMA_DTYPES) {
+        soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%d is no dtype; SOMA_F32 to SOMA_BOOL are", (int)dtype);
+        return NULL;
+    }
     soma_tensor *x = soma__scope_alloc(scope, sizeof *x, 16);
     if (!x) return soma__no_memory(ctx);
     memset(x, 0, sizeof *x);
@@ -137,6 +141,7 @@ static soma_tensor *record(soma_context *ctx, const soma__record *r) {
 
 soma_tensor *soma__graph_record(soma_context *ctx, const soma__record *r) {
     if (!soma__ok(ctx)) return NULL;
+    if (ctx->running) return soma__while_running(ctx), NULL;
     uintptr_t before = soma__enter(&ctx->user);
     soma_tensor *x = record(ctx, r);
     soma__leave(&ctx->user, before);

@@ -72,7 +72,7 @@ static int guard_run(const soma__call *c) {
     }
     return SOMA_OK;
 }
-const soma__op_def soma__op_guard = {.name = "guard", .cls = SOMA__CLASS_KERNEL, .run = guard_run};
+const soma__op_def soma__op_guard = {.name = "guard", .cls = SOMA__CLASS_KERNEL, .run = guard_run, .fails = true};
 
 static int custom_run(const soma__call *c) {
     const soma_custom_def *def = soma__custom_find(c->env->ctx, c->attr[0]);
@@ -89,4 +89,4 @@ static void custom_grad(const soma__vjp *v) {
     if (s != SOMA_OK) soma_error_raise(v->ctx, s, "custom: the op '%s' has no gradient, or its gradient failed", def->name);
     for (int k = 0; k < v->n_in; k++) v->gx[k] = g[k];
 }
-const soma__op_def soma__op_custom = {.name = "custom", .cls = SOMA__CLASS_KERNEL, .run = custom_run, .grad = custom_grad};
+const soma__op_def soma__op_custom = {.name = "custom", .cls = SOMA__CLASS_KERNEL, .run = custom_run, .fails = true, .grad = custom_grad};

@@ -162,7 +162,7 @@ static void gather_grad(const soma__vjp *v) {
     soma_tensor *x = v->in[0];
     if (v->wants[0]) v->gx[0] = soma_scatter_add(soma_zeros(v->ctx, (soma_dtype)x->dtype, x->shape, x->ndim), v->attr[0], v->in[1], v->gy);
 }
-const soma__op_def soma__op_gather = {.name = "gather", .cls = SOMA__CLASS_KERNEL, .run = gather_run, .grad = gather_grad};
+const soma__op_def soma__op_gather = {.name = "gather", .cls = SOMA__CLASS_KERNEL, .run = gather_run, .fails = true, .grad = gather_grad};
 
 soma_tensor *soma_scatter_add(soma_tensor *x, int64_t dim, soma_tensor *index, soma_tensor *src) {
     soma_tensor *in[3] = {x, index, src};
@@ -201,7 +201,7 @@ static void scatter_add_grad(const soma__vjp *v) {
     if (v->wants[0]) v->gx[0] = v->gy;
     if (v->wants[2]) v->gx[2] = soma_gather(v->gy, v->attr[0], v->in[1]);
 }
-const soma__op_def soma__op_scatter_add = {.name = "scatter_add", .cls = SOMA__CLASS_KERNEL, .run = scatter_add_run, .grad = scatter_add_grad};
+const soma__op_def soma__op_scatter_add = {.name = "scatter_add", .cls = SOMA__CLASS_KERNEL, .run = scatter_add_run, .fails = true, .grad = scatter_add_grad};
 
 /* index_select and index_add: attr dim; a 1-d index */
 
@@ -237,7 +237,7 @@ static void index_select_grad(const soma__vjp *v) {
     soma_tensor *x = v->in[0];
     if (v->wants[0]) v->gx[0] = soma_index_add(soma_zeros(v->ctx, (soma_dtype)x->dtype, x->shape, x->ndim), v->attr[0], v->in[1], v->gy);
 }
-const soma__op_def soma__op_index_select = {.name = "index_select", .cls = SOMA__CLASS_KERNEL, .run = index_select_run, .grad = index_select_grad};
+const soma__op_def soma__op_index_select = {.name = "index_select", .cls = SOMA__CLASS_KERNEL, .run = index_select_run, .fails = true, .grad = index_select_grad};
 
 soma_tensor *soma_index_add(soma_tensor *x, int64_t dim, soma_tensor *index, soma_tensor *src) {
     soma_tensor *in[3] = {x, index, src};
@@ -269,7 +269,7 @@ static void index_add_grad(const soma__vjp *v) {
     if (v->wants[0]) v->gx[0] = v->gy;
     if (v->wants[2]) v->gx[2] = soma_index_select(v->gy, v->attr[0], v->in[1]);
 }
-const soma__op_def soma__op_index_add = {.name = "index_add", .cls = SOMA__CLASS_KERNEL, .run = index_add_run, .grad = index_add_grad};
+const soma__op_def soma__op_index_add = {.name = "index_add", .cls = SOMA__CLASS_KERNEL, .run = index_add_run, .fails = true, .grad = index_add_grad};
 
 /* one_hot */
 
@@ -296,7 +296,7 @@ static int one_hot_run(const soma__call *c) {
     }
     return SOMA_OK;
 }
-const soma__op_def soma__op_one_hot = {.name = "one_hot", .cls = SOMA__CLASS_KERNEL, .run = one_hot_run};
+const soma__op_def soma__op_one_hot = {.name = "one_hot", .cls = SOMA__CLASS_KERNEL, .run = one_hot_run, .fails = true};
 
 /* topk: attr dim, k, largest. Insertion into the k best so far; equal ones keep their order. */
 

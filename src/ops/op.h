@@ -59,7 +59,6 @@ typedef struct soma__call {
     int op;
     int n_in;
     int n_attr;
-    int out_dense; /* out is always dense; kept for symmetry in dumps */
     soma__operand out;
     soma__operand *in;
     const int64_t *attr;
@@ -89,11 +88,13 @@ typedef struct soma__op_def {
     size_t (*scratch)(const soma__call *call, int threads); /* NULL: none */
     /* Views: strides and offset (in elements) of the result on the input's memory; false when a copy is needed. */
     bool (*view)(const soma__operand *in, const int64_t *attr, int n_attr, soma__operand *out, int64_t *offset);
-    int random;    /* takes numbers from a random stream: input 0 is its position (int64 [2]: stream, counter) */
+    bool fails; /* its kernel may end with an error: an index out of range and the like */
 } soma__op_def;
 
 /* Indexed by op number. */
 extern const soma__op_def *const soma__ops[SOMA_OP_COUNT];
+/* May the op's kernel end with an error? */
+bool soma__op_fails(int op, int dtype);
 
 /* Appends a node. inputs may not be NULL. Returns NULL with an error pending when something is wrong. Implemented by the graph. */
 typedef struct soma__record {

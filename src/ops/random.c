@@ -128,11 +128,11 @@ soma_tensor *soma_randint(soma_context *ctx, int64_t low, int64_t high, const in
 }
 soma_tensor *soma_randperm(soma_context *ctx, int64_t n) { return draw(ctx, SOMA_OP_randperm, SOMA_I64, &n, 1, NULL, NULL, 1); }
 
-const soma__op_def soma__op_rand = {.name = "rand", .cls = SOMA__CLASS_KERNEL, .run = rand_run, .random = 1};
-const soma__op_def soma__op_randn = {.name = "randn", .cls = SOMA__CLASS_KERNEL, .run = randn_run, .random = 1};
-const soma__op_def soma__op_bernoulli = {.name = "bernoulli", .cls = SOMA__CLASS_KERNEL, .run = bernoulli_run, .random = 1};
-const soma__op_def soma__op_randint = {.name = "randint", .cls = SOMA__CLASS_KERNEL, .run = randint_run, .random = 1};
-const soma__op_def soma__op_randperm = {.name = "randperm", .cls = SOMA__CLASS_KERNEL, .run = randperm_run, .random = 1};
+const soma__op_def soma__op_rand = {.name = "rand", .cls = SOMA__CLASS_KERNEL, .run = rand_run};
+const soma__op_def soma__op_randn = {.name = "randn", .cls = SOMA__CLASS_KERNEL, .run = randn_run};
+const soma__op_def soma__op_bernoulli = {.name = "bernoulli", .cls = SOMA__CLASS_KERNEL, .run = bernoulli_run};
+const soma__op_def soma__op_randint = {.name = "randint", .cls = SOMA__CLASS_KERNEL, .run = randint_run};
+const soma__op_def soma__op_randperm = {.name = "randperm", .cls = SOMA__CLASS_KERNEL, .run = randperm_run};
 
 soma_tensor *soma_uniform(soma_context *ctx, double low, double high, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     if (!ctx) return NULL;

@@ -45,5 +45,8 @@ const soma__op_def *const soma__ops[SOMA_OP_COUNT] = {
 #include "soma/ops.def"
 };
 
+/* An integer divided by zero is an error. */
+bool soma__op_fails(int op, int dtype) { return soma__ops[op]->fails || ((op == SOMA_OP_floor_divide || op == SOMA_OP_remainder) && !soma__is_float(dtype)); }
+
 int64_t soma_op_count(void) { return SOMA_OP_COUNT; }
 const char *soma_op_name(int64_t op) { return op >= 0 && op < SOMA_OP_COUNT ? soma__ops[op]->name : ""; }

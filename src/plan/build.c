@@ -73,6 +73,7 @@ static soma__step *emit(soma__builder *b, const soma__call *call, uint32_t out) 
         s->call.scratch = p; /* marks it as wanted; the real place is bound with the slab */
     }
     soma__lower_read(b, p->values[out].base);
+    if (out < p->n_entries && soma__plan_writes(b->ctx, out) && p->first_write > p->n_steps) p->first_write = p->n_steps;
     p->n_steps++;
     return s;
 }
@@ -226,6 +227,7 @@ static void lower_group(soma__builder *b, soma__group *g) {
     if (!product) step->run = soma__pass_kernel(b->ctx->isa);
     if (note) step->note = note;
     step->group = (uint32_t)(g - p->groups);
+    if (g->writes && p->first_write >= p->n_steps) p->first_write = p->n_steps - 1;
     for (int k = 0; product && k < 2; k++) soma__lower_bind(b, &step->call.in[k].data, values[k], offsets[k], step->call.in[k].dtype);
     if (product && p->values[first].home != SOMA__HOME_PASS) soma__lower_bind(b, &step->call.out.data, p->values[first].base, 0, x->dtype);
 }
@@ -274,6 +276,7 @@ soma__plan *soma__plan_build(soma_context *ctx, int close_depth) {
     if (!p) return soma__no_memory(ctx);
     soma__scope_init(&p->memory, ctx, NULL, &ctx->chunks);
     p->close_depth = close_depth;
+    p->first_write = INT32_MAX;
     soma__builder b = {ctx, p, 0, false};
     if (allocate(&b) && soma__plan_fuse(ctx, p)) {
         list_writes(&b);

@@ -235,8 +235,8 @@ static void take(fuser *f, uint32_t i) {
     if (is_product(f->ctx, i)) place_product(f, i);
     else if (fusable(f->ctx, p, i)) place_elementwise(f, i);
     else {
-        /* a single node may fail: what was written before it is written */
-        for (uint32_t g = 0; g < p->n_groups; g++)
+        /* where it fails, what was recorded as written before it is written */
+        for (uint32_t g = 0; g < p->n_groups && soma__op_fails(soma__entry_op(f->ctx, i), soma__entry_tensor(f->ctx, i)->dtype); g++)
             if (p->groups[g].writes) emit_group(f, g);
         emit_inputs(f, i);
         emit_readers(f, i, SOMA__NONE);

@@ -36,9 +36,14 @@ void soma__plan_layout(soma_context *ctx, soma__plan *p) {
     for (int s = 0; s < p->n_slab_values; s++) {
         soma__value *v = &p->values[p->slab_values[s]];
         size_t bytes = (v->bytes + 63) & ~(size_t)63;
+        if (bytes > SOMA__SLAB_MOST - top) {
+            soma__no_memory(ctx);
+            return;
+        }
         v->slab = first_fit(a, &n, bytes ? bytes : 64, v->first, v->last);
         if (v->slab + bytes > top) top = v->slab + bytes;
     }
     p->scratch_at = top;
+    if (p->slab_bytes > SOMA__SLAB_MOST) soma__no_memory(ctx);
     p->slab_bytes += top; /* it held the largest scratch */
 }

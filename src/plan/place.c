@@ -59,7 +59,7 @@ static bool wants_dense(const soma_context *ctx, const soma__plan *p, uint32_t i
     }
 }
 
-/* What guards are made of is computed before any variable is written, so that a run that a guard stops has changed nothing. */
+/* What may fail, and what that is made of, is computed before any variable is written, so that a run that a guard (or a wrong index) stops has changed nothing. */
 static void find_guarded(soma_context *ctx, soma__plan *p) {
     bool any = false;
     for (uint32_t i = 0; i < ctx->tape.count; i++) {
@@ -67,7 +67,7 @@ static void find_guarded(soma_context *ctx, soma__plan *p) {
         int op = soma__entry_op(ctx, i);
         v->after_write = op != SOMA_OP_leaf && writes_variables(op);
         for (int k = 0; k < soma__entry_inputs(ctx, i); k++) v->after_write |= p->values[SOMA__REF_INDEX(soma__entry_ref(ctx, i, k))].after_write;
-        if (op == SOMA_OP_guard && !v->after_write) v->guarded = any = true;
+        if (!v->after_write && soma__op_fails(op, soma__entry_tensor(ctx, i)->dtype)) v->guarded = any = true;
     }
     for (uint32_t i = (uint32_t)ctx->tape.count; any && i-- > 0;)
         for (int k = 0; p->values[i].guarded && k < soma__entry_inputs(ctx, i); k++)

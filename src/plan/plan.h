@@ -14,6 +14,7 @@ typedef enum soma__home {
 } soma__home;
 
 #define SOMA__NONE UINT32_MAX
+#define SOMA__SLAB_MOST ((size_t)1 << 48) /* more than any machine addresses, and sums of a few do not overflow */
 
 /* Values computed in one pass over their common shape: element-wise nodes and updates, behind a product when there is one. */
 typedef struct soma__group {
@@ -33,7 +34,7 @@ typedef struct soma__value {
     int64_t strides[SOMA_MAX_DIMS];
     uint8_t home;     /* of the base; only read through it */
     bool needed, kept, view;
-    bool guarded;    /* a guard waits for it, and it does not wait for a write: computed before all writes */
+    bool guarded;    /* it may fail, or what may fail waits for it, and it does not wait for a write: computed before all writes */
     bool after_write; /* reads what this plan writes */
     bool lives; /* has its place in the list of slab values */
     bool dense;       /* somebody wants its elements in C order */
@@ -68,7 +69,7 @@ typedef struct soma__plan {
     int close_depth; /* the depth of the scope that closes, or INT32_MAX */
     uint64_t used;   /* for dropping the least recently used */
     soma__step *steps;
-    int n_steps;
+    int n_steps, first_write; /* the first step that changes a variable; INT32_MAX without one */
     soma__bind *binds, *slab_binds;
     int n_binds, n_slab_binds;
     struct soma__pack_step { /* steps whose second operand is a variable that the plan does not change */

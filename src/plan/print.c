@@ -59,10 +59,9 @@ char *soma__plan_print(soma_context *ctx, const soma__plan *p) {
         soma__free(&ctx->alloc, t.at, t.capacity);
         return NULL;
     }
-    char *exact = soma__regrow(&ctx->alloc, t.at, t.used + 1, t.used + 1);
-    if (!exact) {
-        soma__free(&ctx->alloc, t.at, t.capacity);
-        return soma__no_memory(ctx);
-    }
+    char *exact = soma__calloc(&ctx->alloc, t.used + 1);
+    if (exact) memcpy(exact, t.at, t.used);
+    else soma__no_memory(ctx);
+    soma__free(&ctx->alloc, t.at, t.capacity);
     return exact;
 }

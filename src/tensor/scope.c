@@ -28,8 +28,14 @@ static soma__chunk *take_chunk(soma__chunks *c, size_t size) {
     return chunk;
 }
 
+/* Four sizes between a power of two and the next: chunks of tensors that grow a little each turn fit the next turns', too. */
+static size_t rounded(size_t size) {
+    size_t step = (size_t)1 << (61 - __builtin_clzll((unsigned long long)size));
+    return (size + step - 1) & ~(step - 1);
+}
+
 static void *grow(soma_scope *s, size_t size) {
-    size_t want = size > CHUNK_SIZE / 4 ? (size + 63) & ~(size_t)63 : CHUNK_SIZE;
+    size_t want = size > CHUNK_SIZE / 4 ? rounded(size) : CHUNK_SIZE;
     soma__chunk *chunk = take_chunk(s->chunks, want);
     if (!chunk) return NULL;
     chunk->used = size;

@@ -7,12 +7,8 @@
 enum {
     SOMA__KEPT = 1,      /* user code may read it: stored when evaluated */
     SOMA__REQUIRES = 2,  /* a gradient flows through it */
-    SOMA__VARIABLE = 4,
     SOMA__NUMBER = 8,    /* a Python number's manners in dtype promotion */
-    SOMA__EVALUATED = 16, /* was part of a plan that ran; data is NULL if it was interior */
-    SOMA__BORROWED = 32,
-    SOMA__RANDOM = 64,   /* a random op's position leaf */
-    SOMA__MARK = 128     /* scratch bit of graph walks */
+    SOMA__RANDOM = 64    /* a random op's position leaf */
 };
 
 /* A variable as a product's packed operand, kept while the variable stays as it is: an inference packs its weights once. */
@@ -45,6 +41,7 @@ struct soma_tensor {
     uint16_t op;
     uint8_t dtype, ndim;
     uint8_t flags, n_in, n_attr, depth; /* depth of the scope */
+    uint8_t mark;                       /* the backward pass that walks over it: how deep such passes are nested */
     bool grad_stored;                   /* of leaves: grad_variable held the gradient when the tape began */
     uint64_t seq;                       /* order of recording */
     int64_t numel;

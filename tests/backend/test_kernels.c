@@ -412,7 +412,7 @@ static void kernels_have_the_bits_of_their_references(void **state) {
         if (k == sizeof makers / sizeof *makers) fail_msg("%s: no maker of calls in tests/backend/test_kernels.c", rows[i].name);
         for (int t = 0; t < 300; t++) {
             maker m = {.random = (uint64_t)(i * 1000003 + (uint64_t)t), .wild = t % 3 == 0 ? 0 : t % 3 == 1 ? 2 : 50};
-            m.call = (soma__call){.op = rows[i].op, .in = m.in, .attr = m.attr, .n_attr = SOMA_MAX_DIMS, .out_dense = 1, .env = &env};
+            m.call = (soma__call){.op = rows[i].op, .in = m.in, .attr = m.attr, .n_attr = SOMA_MAX_DIMS, .env = &env};
             makers[k].make(&m, rows[i].dtype);
             compare(&m, rows[i].name, &env);
             while (m.n_memory) free(m.memory[--m.n_memory]);

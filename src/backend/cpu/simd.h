@@ -112,19 +112,6 @@ SIMD_FN void vf_storen(float *p, vf v, int64_t n) {
 }
 #endif
 
-// Store past the cache; p is aligned to 4 * VL bytes. Where there is no such store, a plain one. A kernel that streams
-// calls simd_fence() once before it returns, so that other threads see the data.
-#if defined(SOMA_ISA_AVX512)
-SIMD_FN void vf_stream(float *p, vf v) { _mm512_stream_ps(p, v); }
-SIMD_FN void simd_fence(void) { _mm_sfence(); }
-#elif defined(SOMA_ISA_AVX2)
-SIMD_FN void vf_stream(float *p, vf v) { _mm256_stream_ps(p, v); }
-SIMD_FN void simd_fence(void) { _mm_sfence(); }
-#else
-SIMD_FN void vf_stream(float *p, vf v) { vf_store(p, v); }
-SIMD_FN void simd_fence(void) {}
-#endif
-
 // Bits and integers.
 
 SIMD_FN vi vi_from_bits(vf a) { return (vi)a; }
