@@ -101,6 +101,7 @@ void soma_context_free(soma_context *ctx) {
     soma__pool_destroy(ctx->pool);
     soma__tape_free(ctx);
     soma__free(&ctx->alloc, ctx->live_grads, ctx->live_capacity * sizeof *ctx->live_grads);
+    soma__free(&ctx->alloc, ctx->found, ctx->found_capacity * sizeof *ctx->found);
     soma__free(&ctx->alloc, ctx->walk, ctx->walk_capacity * sizeof *ctx->walk);
     soma__free(&ctx->alloc, ctx->undos, ctx->undos_capacity * sizeof *ctx->undos);
     soma__free(&ctx->alloc, ctx->streams.list, ctx->streams.capacity * sizeof *ctx->streams.list);

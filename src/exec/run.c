@@ -28,20 +28,6 @@ bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p) {
     return true;
 }
 
-static void note_changed(soma_context *ctx, uint32_t entry) {
-    int op = soma__entry_op(ctx, entry);
-    bool changes = op != SOMA_OP_leaf && (soma__ops[op]->cls == SOMA__CLASS_ASSIGN || soma__ops[op]->cls == SOMA__CLASS_UPDATE);
-    if (changes && ctx->changed <= entry) ctx->changed = entry + 1;
-}
-
-void soma__exec_note_done(soma_context *ctx, const soma__plan *p, int n) {
-    for (int i = 0; i < n; i++) {
-        const soma__step *s = &p->steps[i];
-        if (s->group == SOMA__NONE && s->entry < p->n_entries) note_changed(ctx, s->entry);
-        for (int k = 0; s->group != SOMA__NONE && k < p->groups[s->group].n; k++) note_changed(ctx, p->groups[s->group].members[k]);
-    }
-}
-
 soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done) {
     soma__fpmode mode = soma__fpmode_enter();
     uintptr_t before = soma__enter(&ctx->user);
@@ -125,7 +111,7 @@ soma_status soma__exec_flush(soma_context *ctx, int close_depth) {
     soma__plan *p = soma__plan_get(ctx, close_depth);
     if (p) {
         if (!soma__exec_bind_slab(ctx, p) || !bind_entries(ctx, p) || soma__exec_steps(ctx, p, &done) != SOMA_OK) {
-            soma__exec_note_done(ctx, p, done);
+            ctx->changed = soma__plan_changed(p, done);
             unset_kept(ctx, p);
         }
     }

@@ -12,7 +12,4 @@ bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p);
 void soma__exec_bind_variables(soma_context *ctx, soma__plan *p);
 /* Calls the kernels in order. On an error of a kernel (or the cancel flag, until the first change of a variable) the rest is not run; *done is how many were. */
 soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done);
-/* After the first n steps of a run that failed, ctx->changed: what changed a variable stays, the rest will be undone. */
-void soma__exec_note_done(soma_context *ctx, const soma__plan *p, int n);
-
 #endif

@@ -28,6 +28,7 @@ typedef struct soma__hook {
     soma_status (*fn)(void *user);
     void (*undo)(void *user); /* may be NULL */
     void *user;
+    size_t at; /* the tape's length then */
 } soma__hook;
 
 /* How to take back what recording did on the host: a call, or (fn NULL) a stream's counter. */
@@ -38,6 +39,13 @@ typedef struct soma__undo {
     size_t stream;
     uint64_t counter;
 } soma__undo;
+
+/* What a capture found of the host's state and puts back at its end: nothing has run. */
+typedef struct soma__found {
+    soma_tensor *x;
+    uint64_t assigned; /* of a variable */
+    bool had_gradient, gradient; /* had x one; did the capture ask for it, or change it */
+} soma__found;
 
 /* Random streams and how far they are drawn. A stream stays at its place in the list: captured programs know it by that. */
 typedef struct soma__stream {
@@ -85,6 +93,8 @@ struct soma_context {
     size_t walk_capacity;
     struct soma__plan_cache *plans;
     struct soma__capturing *capturing;
+    soma__found *found; /* while a program is captured */
+    size_t n_found, found_capacity;
     soma__customs customs;
     soma_status status;
     char message[512];
@@ -124,6 +134,10 @@ void soma__undo_forget(soma_context *ctx);
 void soma__tape_free(soma_context *ctx);
 /* Records gradients that are live as assigns to the leaves' gradient variables, so that evaluating stores them. */
 soma_status soma__grads_store(soma_context *ctx);
+/* The gradient of p is there, or not: for captured programs, whose runs say how it is. */
+bool soma__grad_put(soma_tensor *p, bool there);
+/* While a program is captured: remembers what x was like before it. */
+bool soma__capture_find(soma_tensor *x, bool gradient);
 /* For a plan that is only looked at: gradients that would be stored are held in it. */
 void soma__grads_show(soma_context *ctx, bool on);
 /* Leaves of a closing scope leave the list of live gradients. */

@@ -167,6 +167,7 @@ soma_status soma_backward(soma_tensor *loss, soma_tensor *seed) {
         for (size_t i = n.count; i-- > 0;) { /* oldest first: parameters in the order they were made */
             soma_tensor *p = n.list[i];
             if (p->n_in || !p->adjoint) continue;
+            if (!soma__capture_find(p, true)) break;
             soma_tensor *g = p->grad ? soma_add(p->grad, p->adjoint) : p->adjoint;
             if (!g || !live_grad(ctx, p)) break;
             p->grad = g;
@@ -230,7 +231,7 @@ soma_status soma_requires_grad(soma_tensor *x, bool on) {
 bool soma_tensor_requires_grad(const soma_tensor *x) { return x && x->flags & SOMA__REQUIRES; }
 
 soma_tensor *soma_tensor_grad(soma_tensor *p) {
-    if (!p || !p->grad) return NULL;
+    if (!p || !soma__capture_find(p, true) || !p->grad) return NULL;
     if (p->ctx->interior) return p->grad;
     soma_interior_begin(p->ctx);
     return soma_interior_end(p->ctx, p->grad);
@@ -241,7 +242,7 @@ soma_status soma_set_grad(soma_tensor *p, soma_tensor *gradient) {
     if (!p || !soma__check(both, gradient ? 2 : 1)) return p ? soma_error_status(p->ctx) : SOMA_ERROR_ARGUMENT;
     if (gradient && (!soma__same_shape(p, gradient) || p->dtype != gradient->dtype))
         return soma_error_raise(p->ctx, SOMA_ERROR_SHAPE, "set_grad: the gradient of '%s' must have its shape and dtype", soma_tensor_name(p));
-    if (gradient && !live_grad(p->ctx, p)) return p->ctx->status;
+    if (!soma__capture_find(p, true) || (gradient && !live_grad(p->ctx, p))) return p->ctx->status;
     p->grad_stored = p->grad_stored && gradient;
     p->grad = gradient;
     return SOMA_OK;
@@ -255,6 +256,7 @@ soma_status soma_zero_grad(soma_tensor *const *params, size_t count) {
         if (!ctx) ctx = params[i]->ctx;
         if (!soma__ok(ctx)) return ctx->status;
         if (params[i]->ctx != ctx) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "zero_grad: parameter %zu belongs to another context", i);
+        if (!soma__capture_find(params[i], true)) return ctx->status;
     }
     if (!ctx) return SOMA_OK;
     for (size_t i = 0; i < count; i++)
@@ -279,6 +281,13 @@ soma_status soma__grads_store(soma_context *ctx) {
         p->grad = p->grad_variable;
     }
     return ctx->status;
+}
+
+bool soma__grad_put(soma_tensor *p, bool there) {
+    if (there && !live_grad(p->ctx, p)) return false;
+    p->grad = there ? p->grad_variable : NULL;
+    p->grad_stored = there;
+    return true;
 }
 
 void soma__grads_show(soma_context *ctx, bool on) {

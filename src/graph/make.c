@@ -128,6 +128,7 @@ soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int wri
     if (!node) return ctx->status;
     for (int i = 0; i < writes; i++) {
         soma__variable *v = r->in[i]->var;
+        if (!soma__capture_find(r->in[i], false)) return ctx->status;
         v->current = node->index | (uint32_t)i << 28;
         v->epoch = ctx->epoch;
         v->assigned = node->seq;

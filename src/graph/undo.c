@@ -26,6 +26,19 @@ void soma__undo_tape(soma_context *ctx) {
     ctx->n_live = kept;
 }
 
+bool soma__capture_find(soma_tensor *x, bool gradient) {
+    soma_context *ctx = x->ctx;
+    if (!ctx->capturing || x->scope == ctx->scope) return true;
+    size_t i = 0;
+    while (i < ctx->n_found && ctx->found[i].x != x) i++;
+    if (i == ctx->n_found) {
+        if (!soma__grow(ctx, (void **)&ctx->found, &ctx->found_capacity, i + 1, sizeof *ctx->found)) return false;
+        ctx->found[ctx->n_found++] = (soma__found){x, x->var ? x->var->assigned : 0, x->grad != NULL, false};
+    }
+    ctx->found[i].gradient |= gradient;
+    return true;
+}
+
 void soma__undo_forget(soma_context *ctx) {
     ctx->n_undos = 0;
     for (size_t i = 0; i < ctx->n_live; i++) ctx->live_grads[i]->grad_stored = ctx->live_grads[i]->grad == ctx->live_grads[i]->grad_variable;

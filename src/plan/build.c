@@ -54,6 +54,12 @@ void soma__lower_read(soma__builder *b, uint32_t value) {
     b->p->slab_values[b->p->n_slab_values++] = value;
 }
 
+static void note_change(soma__builder *b, soma__step *s, uint32_t entry) {
+    if (!soma__plan_writes(b->ctx, entry)) return;
+    if (s->changes <= entry) s->changes = entry + 1;
+    if (b->p->first_write > (int)(s - b->p->steps)) b->p->first_write = (int)(s - b->p->steps);
+}
+
 /* Emits the step for a call whose operands are described; the output is value `out`. */
 static soma__step *emit(soma__builder *b, const soma__call *call, uint32_t out) {
     soma__plan *p = b->p;
@@ -73,7 +79,6 @@ static soma__step *emit(soma__builder *b, const soma__call *call, uint32_t out) 
         s->call.scratch = p; /* marks it as wanted; the real place is bound with the slab */
     }
     soma__lower_read(b, p->values[out].base);
-    if (out < p->n_entries && soma__plan_writes(b->ctx, out) && p->first_write > p->n_steps) p->first_write = p->n_steps;
     p->n_steps++;
     return s;
 }
@@ -152,6 +157,7 @@ static void lower(soma__builder *b, uint32_t i) {
     soma__step *step = &p->steps[p->n_steps];
     for (int k = 0; k < x->n_in; k++) soma__lower_read(b, values[k]);
     emit(b, &call, i);
+    note_change(b, step, i);
     for (int k = 0; k < x->n_in; k++) soma__lower_bind(b, &step->call.in[k].data, values[k], offsets[k], step->call.in[k].dtype);
     soma__lower_bind(b, &step->call.out.data, v->base, 0, x->dtype);
 }
@@ -227,7 +233,7 @@ static void lower_group(soma__builder *b, soma__group *g) {
     if (!product) step->run = soma__pass_kernel(b->ctx->isa);
     if (note) step->note = note;
     step->group = (uint32_t)(g - p->groups);
-    if (g->writes && p->first_write >= p->n_steps) p->first_write = p->n_steps - 1;
+    for (int k = 0; k < g->n; k++) note_change(b, step, g->members[k]);
     for (int k = 0; product && k < 2; k++) soma__lower_bind(b, &step->call.in[k].data, values[k], offsets[k], step->call.in[k].dtype);
     if (product && p->values[first].home != SOMA__HOME_PASS) soma__lower_bind(b, &step->call.out.data, p->values[first].base, 0, x->dtype);
 }

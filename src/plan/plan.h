@@ -52,6 +52,7 @@ typedef struct soma__step {
     uint32_t entry;
     const char *note; /* for soma_explain: the kernel's name, or what was fused */
     uint32_t group;   /* or SOMA__NONE */
+    uint32_t changes; /* the newest entry in it that changes a variable, and 1; 0 without one */
 } soma__step;
 
 /* A pointer to fill in before a run: *where = memory of `entry` + offset bytes. */
@@ -134,6 +135,14 @@ void soma__plan_layout(soma_context *ctx, soma__plan *p);
 char *soma__plan_print(soma_context *ctx, const soma__plan *p);
 /* The kernel for a node: a fast one where the backend has it, else the op's reference. */
 int (*soma__plan_kernel(const soma_context *ctx, const soma__call *call, const char **name))(const soma__call *call);
+
+/* What the first n steps changed for good: the tape up to here. */
+static inline size_t soma__plan_changed(const soma__plan *p, int n) {
+    uint32_t changed = 0;
+    for (int i = 0; i < n; i++)
+        if (p->steps[i].changes > changed) changed = p->steps[i].changes;
+    return changed;
+}
 
 static inline soma_tensor *soma__entry_tensor(const soma_context *ctx, uint32_t i) { return ctx->tape.entries[i].x; }
 /* The refs of an entry's inputs, unpacked from its key. */
