@@ -17,8 +17,9 @@ typedef struct soma_context_opts {
     int64_t threads;                 /* default 0: one per core; 1 never starts a thread */
     uint64_t seed;                   /* default 0, as torch.manual_seed(0) in role; drawn values are not PyTorch's */
     const char *isa; /* default: the best the machine has, capped by the environment's SOMA_ISA; "portable", "avx2", "avx512", "neon" */
-    const volatile int *cancel; /* polled between kernels; nonzero ends the evaluation with SOMA_ERROR_CANCELLED */
-    void (*log)(void *user, const char *line); /* gets lines without a newline; default: none, the library never prints */
+    const volatile int *cancel; /* polled between kernels until the first one that changes a variable; nonzero ends the evaluation with SOMA_ERROR_CANCELLED */
+    void (*log)(void *user, const char *line); /* gets a line (without a newline) for the kernels in use, each plan built, each set of shapes captured; default: none,
+                                                * the library never prints */
     void *log_user;                            /* the user of log */
     int64_t no_fusion; /* nonzero: every op runs alone, as SOMA_FUSE=0 does; the same bits, slower */
     uint64_t reserved[4];
@@ -44,12 +45,18 @@ SOMA_API uint64_t soma_initial_seed(const soma_context *ctx);
 
 /* Opens a scope inside the innermost one. NULL on error: one is pending, or SOMA_ERROR_MEMORY. */
 SOMA_API soma_scope *soma_scope_open(soma_context *ctx);
-/* Runs pending assigns to variables that outlive the scope, closes the scopes inside it, frees all that was recorded in it.
- * Frees even when it returns an error (of those assigns, or one that was pending). */
+/* Runs pending assigns to variables that outlive the scope, closes the scopes inside it, frees all that was recorded in it. SOMA_ERROR_STATE for a scope that
+ * is closed. Frees even when it returns an error (of those assigns, or one that was pending). */
 SOMA_API soma_status soma_scope_close(soma_scope *scope);
 
+/* The scope that what is made now belongs to; NULL for NULL. */
+SOMA_API soma_scope *soma_scope_innermost(const soma_context *ctx);
+/* True when outer is inner, or around it: what belongs to outer lives at least as long. False for NULL. */
+SOMA_API bool soma_scope_encloses(const soma_scope *outer, const soma_scope *inner);
 /* For authors of modules and the like: zeroed memory that is freed with the innermost scope. NULL with the error pending when there is none. */
 SOMA_API void *soma_scope_memory(soma_context *ctx, size_t size);
+/* The same, freed with another open scope. */
+SOMA_API void *soma_scope_memory_in(soma_scope *scope, size_t size);
 /* Calls fn(arg) when the innermost scope closes; the last registered first. SOMA_ERROR_MEMORY, or the error that is pending. */
 SOMA_API soma_status soma_scope_defer(soma_context *ctx, void (*fn)(void *arg), void *arg);
 
@@ -67,7 +74,8 @@ SOMA_API soma_status soma_error_raise(soma_context *ctx, soma_status status, con
 typedef struct soma_stats {
     int64_t plans_built, plans_run, allocations, slab_bytes, nodes_recorded, kernels_run;
 } soma_stats;
-/* Fills *out. */
-SOMA_API void soma_context_stats(const soma_context *ctx, soma_stats *out);
+/* Fills the first `size` bytes of *out that the library knows, and zeros beyond; soma_context_stats passes sizeof. */
+SOMA_API void soma_context_stats_sized(const soma_context *ctx, soma_stats *out, size_t size);
+static inline void soma_context_stats(const soma_context *ctx, soma_stats *out) { soma_context_stats_sized(ctx, out, sizeof *out); }
 
 #endif

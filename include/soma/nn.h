@@ -49,12 +49,13 @@ typedef soma_tensor *(*soma_forward_fn)(void *user, soma_module *self, soma_tens
 /* name (copied) stands in messages, NULL: "module". forward must not be NULL: SOMA_ERROR_ARGUMENT. */
 SOMA_API soma_module *soma_nn_module(soma_context *ctx, const char *name, soma_forward_fn forward, void *user);
 /* Registers a variable under a name (copied), as register_parameter, register_buffer, add_module; it gets the state key. Parameters are asked for
- * gradients, buffers are not. SOMA_ERROR_ARGUMENT: no name or a taken one, NULL, or no variable. */
+ * gradients, buffers are not. SOMA_ERROR_ARGUMENT: no name or a taken one, NULL, no variable, a module that contains this one, or what lives in a scope inside the
+ * module's. */
 SOMA_API soma_status soma_module_add_parameter(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child);
 
-/* All parameters in PyTorch's order, as Module.parameters(); the array belongs to the innermost scope. */
+/* All parameters in PyTorch's order, each once, as Module.parameters(); the array belongs to the innermost scope. */
 SOMA_API soma_status soma_module_parameters(soma_module *m, soma_tensor *const **params, size_t *count);
 /* The state_dict: parameters and buffers in order. Key i is written into `key` (cut if it does not fit); NULL tensor and SOMA_ERROR_RANGE
  * beyond the last. */

@@ -14,7 +14,8 @@ typedef struct soma_sgd_opts {
     uint64_t reserved[4];
 } soma_sgd_opts;
 /* lr in PyTorch has the default 1e-3. Parameters are variables; they must outlive the optimizer, which belongs to the innermost scope.
- * SOMA_ERROR_ARGUMENT: a negative number, nesterov without what it wants, a parameter that is NULL, no variable, or there already. */
+ * SOMA_ERROR_ARGUMENT: a negative number, nesterov without what it wants, a parameter that is NULL, no variable, there already, of another context, or of a scope
+ * inside the optimizer's. */
 SOMA_WITH_OPTS(soma_optim *, soma_optim_sgd, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
                soma_sgd_opts)
 /* A further parameter group with settings of its own, as add_param_group. */
@@ -51,8 +52,10 @@ SOMA_API double soma_optim_get_lr(const soma_optim *optim, int64_t group);
 SOMA_API size_t soma_optim_state_count(const soma_optim *optim);
 /* Variable i and its key; NULL and SOMA_ERROR_RANGE beyond the last. */
 SOMA_API soma_status soma_optim_state(soma_optim *optim, size_t i, char *key, size_t key_size, soma_tensor **tensor);
-/* The steps that a parameter has made, to read or to set; NULL beyond the last parameter. */
-SOMA_API int64_t *soma_optim_steps(soma_optim *optim, size_t param);
+/* The steps that a parameter has made; -1 beyond the last parameter. */
+SOMA_API int64_t soma_optim_steps(const soma_optim *optim, size_t param);
+/* For resuming: the next step is number steps + 1. SOMA_ERROR_RANGE beyond the last parameter, SOMA_ERROR_ARGUMENT below 0. */
+SOMA_API soma_status soma_optim_set_steps(soma_optim *optim, size_t param, int64_t steps);
 
 /* Scales all gradients so that their common norm is at most max_norm, as clip_grad_norm_: by min(1, max_norm / (norm + 1e-6)). The norm (0-d) goes to
  * *norm unless NULL; NULL goes there when no parameter has a gradient. */

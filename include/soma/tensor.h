@@ -7,6 +7,8 @@
 /* Looking. Each is safe with NULL (0, -1 or NULL). */
 /* The context that made x. */
 SOMA_API soma_context *soma_tensor_context(const soma_tensor *x);
+/* The scope that x belongs to. */
+SOMA_API soma_scope *soma_tensor_scope(const soma_tensor *x);
 /* Dimensions, 0 to SOMA_MAX_DIMS, as Tensor.dim(). */
 SOMA_API int64_t soma_ndim(const soma_tensor *x);
 /* Size of dimension dim; negative counts from the end; -1 when there is no such dimension. */

@@ -94,7 +94,9 @@ static soma__variant *find_variant(soma_program *p) {
     }
     if (soma_eval(ctx) != SOMA_OK || !soma__grow(ctx, (void **)&p->variants, &p->capacity, p->n_variants + 1, sizeof *p->variants)) return NULL;
     soma__variant *v = soma__variant_capture(ctx, &p->recipe);
-    return v ? p->variants[p->n_variants++] = v : NULL;
+    if (!v) return NULL;
+    soma__say(ctx, "captured: %zu inputs, %zu outputs, variant %zu of the program", p->recipe.n_in, p->recipe.n_out, p->n_variants + 1);
+    return p->variants[p->n_variants++] = v;
 }
 
 soma_status soma_program_bind(soma_program *p, size_t i, const void *data, const int64_t *shape) {

@@ -75,6 +75,7 @@ soma_status soma_context_create_v(soma_context **out, const soma_context_opts *o
         soma_context_free(ctx);
         return s;
     }
+    soma__say(ctx, "soma %s: %s kernels, %d threads", soma_version(), soma__isa_name(ctx->isa), soma__pool_threads(ctx->pool));
     *out = ctx;
     return SOMA_OK;
 }
@@ -137,12 +138,20 @@ soma_status soma_scope_close(soma_scope *scope) {
     return ctx->status;
 }
 
-void *soma_scope_memory(soma_context *ctx, size_t size) {
-    if (!ctx || !soma__ok(ctx)) return NULL;
-    void *memory = soma__scope_alloc(ctx->scope, size, 64);
-    if (!memory) return soma__no_memory(ctx);
+soma_scope *soma_scope_innermost(const soma_context *ctx) { return ctx ? ctx->scope : NULL; }
+
+bool soma_scope_encloses(const soma_scope *outer, const soma_scope *inner) {
+    while (inner && inner != outer) inner = inner->parent;
+    return outer && inner;
+}
+
+void *soma_scope_memory_in(soma_scope *scope, size_t size) {
+    if (!scope || !soma__ok(scope->ctx)) return NULL;
+    void *memory = soma__scope_alloc(scope, size, 64);
+    if (!memory) return soma__no_memory(scope->ctx);
     return memset(memory, 0, size);
 }
+void *soma_scope_memory(soma_context *ctx, size_t size) { return ctx ? soma_scope_memory_in(ctx->scope, size) : NULL; }
 
 soma_status soma_scope_defer(soma_context *ctx, void (*fn)(void *arg), void *arg) {
     if (!ctx || !fn) return SOMA_ERROR_ARGUMENT;
@@ -163,7 +172,9 @@ soma_status soma_manual_seed(soma_context *ctx, uint64_t seed) {
     return SOMA_OK;
 }
 
-void soma_context_stats(const soma_context *ctx, soma_stats *out) {
-    if (ctx && out) *out = ctx->stats;
+void soma_context_stats_sized(const soma_context *ctx, soma_stats *out, size_t size) {
+    if (!ctx || !out) return;
+    memset(out, 0, size);
+    memcpy(out, &ctx->stats, size < sizeof ctx->stats ? size : sizeof ctx->stats);
 }
 

@@ -116,6 +116,8 @@ bool soma__two_threads(const soma_context *ctx);
 static inline bool soma__ok(const soma_context *ctx) {
     return ctx->status == SOMA_OK && (ctx->forks == soma__forks() || soma__after_fork(ctx)) && (soma__alone(&ctx->user) || soma__two_threads(ctx));
 }
+/* A line for the context's log function, if it has one. */
+void soma__say(const soma_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Out of memory, said once and for all. Returns NULL. */
 void *soma__no_memory(soma_context *ctx);
 

@@ -22,6 +22,16 @@ bool soma__after_fork(const soma_context *ctx) {
     return false;
 }
 
+void soma__say(const soma_context *ctx, const char *format, ...) {
+    if (!ctx->log) return;
+    char line[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    ctx->log(ctx->log_user, line);
+}
+
 soma_status soma__while_running(soma_context *ctx) {
     return soma_error_raise(ctx, SOMA_ERROR_STATE, "the context is computing: what it calls meanwhile (a custom op's forward function) must not record or evaluate on it");
 }

@@ -8,6 +8,7 @@ soma_module *soma__module_new(soma_context *ctx, const char *kind, soma_tensor *
     soma_module *m = soma_scope_memory(ctx, sizeof *m);
     if (!m) return NULL;
     m->ctx = ctx;
+    m->scope = soma_scope_innermost(ctx);
     m->kind = kind;
     m->forward = forward;
     m->end = &m->first;
@@ -48,18 +49,35 @@ soma_status soma_module_train(soma_module *m, bool on) {
 }
 bool soma_module_is_training(const soma_module *m) { return m && m->training; }
 
+static bool contains(const soma_module *m, const soma_module *other) {
+    if (m == other) return true;
+    for (const soma__named *n = m->first; n; n = n->next)
+        if (n->child && contains(n->child, other)) return true;
+    return false;
+}
+
+/* May it be a part of m under this name? */
+static bool fits(const soma_module *m, const char *name, const soma_tensor *tensor, const soma_module *child) {
+    if (!ours(m, tensor ? soma_tensor_context(tensor) : child->ctx, name)) return false;
+    const char *why = NULL;
+    if (tensor && !soma_is_variable(tensor)) why = "is no variable";
+    else if (child && contains(child, m)) why = "contains the module that it is added to";
+    else if (!soma_scope_encloses(tensor ? soma_tensor_scope(tensor) : child->scope, m->scope)) why = "lives in an inner scope, which closes before the module's";
+    for (soma__named *n = m->first; n && !why; n = n->next)
+        if (strcmp(n->name, name) == 0) why = "is a name that is taken";
+    if (why) soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: '%s' %s", m->kind, name, why);
+    return !why;
+}
+
 static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, soma_module *child, bool buffer) {
     if (!m) return SOMA_ERROR_ARGUMENT;
     if (!name || (!tensor && !child)) {
         soma_status s = soma_error_status(m->ctx);
         return s != SOMA_OK ? s : soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: what is added needs a name and must not be NULL", m->kind);
     }
-    if (!ours(m, tensor ? soma_tensor_context(tensor) : child->ctx, name)) return soma_error_status(m->ctx);
-    if (tensor && !soma_is_variable(tensor)) return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: '%s' is no variable", m->kind, name);
-    for (soma__named *n = m->first; n; n = n->next)
-        if (strcmp(n->name, name) == 0) return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: the name '%s' is taken", m->kind, name);
-    soma__named *n = soma_scope_memory(m->ctx, sizeof *n);
-    char *copy = soma_scope_memory(m->ctx, strlen(name) + 1);
+    if (soma_error_status(m->ctx) != SOMA_OK || !fits(m, name, tensor, child)) return soma_error_status(m->ctx);
+    soma__named *n = soma_scope_memory_in(m->scope, sizeof *n);
+    char *copy = soma_scope_memory_in(m->scope, strlen(name) + 1);
     if (!n || !copy) return soma_error_status(m->ctx);
     *n = (soma__named){strcpy(copy, name), tensor, child, buffer, NULL};
     *m->end = n;
@@ -68,8 +86,9 @@ static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, so
 }
 
 soma_status soma_module_add_parameter(soma_module *m, const char *name, soma_tensor *variable) {
-    soma_status s = add(m, name, variable, NULL, false);
-    return s == SOMA_OK ? soma_requires_grad(variable, true) : s;
+    if (m && variable && ours(m, soma_tensor_context(variable), name ? name : "a parameter") && soma_requires_grad(variable, true) != SOMA_OK)
+        return soma_error_status(m->ctx);
+    return add(m, name, variable, NULL, false);
 }
 soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable) { return add(m, name, variable, NULL, true); }
 soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child) { return add(m, name, NULL, child, false); }
@@ -80,10 +99,15 @@ static size_t count_state(const soma_module *m, bool buffers) {
     return n;
 }
 
+/* Each parameter once, also of modules in two places. */
 static size_t collect(const soma_module *m, soma_tensor **out, size_t n) {
     for (const soma__named *x = m->first; x; x = x->next) {
+        size_t i = 0;
         if (x->child) n = collect(x->child, out, n);
-        else if (!x->buffer) out[n++] = x->tensor;
+        else if (!x->buffer) {
+            while (i < n && out[i] != x->tensor) i++;
+            if (i == n) out[n++] = x->tensor;
+        }
     }
     return n;
 }

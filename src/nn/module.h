@@ -16,6 +16,7 @@ typedef struct soma__named {
 
 struct soma_module {
     soma_context *ctx;
+    soma_scope *scope; /* where it lives, and what it holds at least as long */
     const char *kind;
     soma_tensor *(*forward)(soma_module *m, soma_tensor *x);
     soma_forward_fn user_forward;

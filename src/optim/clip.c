@@ -5,7 +5,7 @@
 /* The context of the parameters, which must be one; an error is pending there when it is not. NULL when there are no parameters. */
 static soma_context *context_of(soma_tensor *const *params, size_t count) {
     soma_context *ctx = NULL;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; params && i < count; i++) {
         if (!params[i]) continue;
         if (!ctx) ctx = soma_tensor_context(params[i]);
         else if (soma_tensor_context(params[i]) != ctx) soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "clip_grad: parameter %zu belongs to another context", i);
@@ -16,7 +16,8 @@ static soma_context *context_of(soma_tensor *const *params, size_t count) {
 soma_status soma_clip_grad_norm_by(soma_tensor *const *params, size_t count, soma_tensor *max_norm, soma_tensor **norm) {
     if (norm) *norm = NULL;
     soma_context *ctx = context_of(params, count);
-    if (!ctx || !max_norm) return ctx ? soma_error_status(ctx) : SOMA_OK;
+    if (!ctx) return count && !params ? SOMA_ERROR_ARGUMENT : SOMA_OK;
+    if (!max_norm) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "clip_grad_norm: the limit is NULL");
     soma_no_grad_begin(ctx);
     soma_interior_begin(ctx);
     soma_tensor *sum = NULL;
@@ -40,7 +41,7 @@ soma_status soma_clip_grad_norm_by(soma_tensor *const *params, size_t count, som
 
 soma_status soma_clip_grad_norm(soma_tensor *const *params, size_t count, double max_norm, soma_tensor **norm) {
     soma_context *ctx = context_of(params, count);
-    if (!ctx) return SOMA_OK;
+    if (!ctx) return count && !params ? SOMA_ERROR_ARGUMENT : SOMA_OK;
     bool wide = false; /* float64 gradients are not scaled by a limit rounded to float32 */
     for (size_t i = 0; i < count; i++) wide |= params[i] && soma_tensor_dtype(params[i]) == SOMA_F64;
     int64_t none = 0;
@@ -52,7 +53,7 @@ soma_status soma_clip_grad_norm(soma_tensor *const *params, size_t count, double
 
 soma_status soma_clip_grad_value(soma_tensor *const *params, size_t count, double value) {
     soma_context *ctx = context_of(params, count);
-    if (!ctx) return SOMA_OK;
+    if (!ctx) return count && !params ? SOMA_ERROR_ARGUMENT : SOMA_OK;
     soma_no_grad_begin(ctx);
     soma_interior_begin(ctx);
     for (size_t i = 0; i < count; i++) {

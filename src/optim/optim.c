@@ -15,6 +15,7 @@ soma_optim *soma__optim_new(soma_context *ctx, const soma__optim_kind *kind) {
     soma_optim *o = soma_scope_memory(ctx, sizeof *o);
     if (!o) return NULL;
     o->ctx = ctx;
+    o->scope = soma_scope_innermost(ctx);
     o->kind = kind;
     o->groups_end = &o->groups;
     o->params_end = &o->params;
@@ -27,39 +28,60 @@ static bool is_param_of(const soma_optim *o, const soma_tensor *t) {
     return false;
 }
 
+/* Why params[i] cannot be a parameter, or NULL. */
+static const char *unfit(const soma_optim *o, soma_tensor *const *params, size_t i) {
+    const soma_tensor *t = params ? params[i] : NULL;
+    if (!t) return "is NULL";
+    if (soma_tensor_context(t) != o->ctx) return "belongs to another context";
+    if (!soma_is_variable(t)) return "is no variable";
+    if (!soma_scope_encloses(soma_tensor_scope(t), o->scope)) return "lives in an inner scope, which closes before the optimizer's";
+    bool there = is_param_of(o, t);
+    for (size_t k = 0; k < i && !there; k++) there = params[k] == t;
+    return there ? "is there already" : NULL;
+}
+
+static soma__param *make_param(soma_optim *o, soma_tensor *t, soma__group *g) {
+    soma__param *p = soma_scope_memory_in(o->scope, sizeof *p);
+    if (!p) return NULL;
+    p->tensor = t;
+    p->group = g;
+    p->kind = o->kind;
+    for (int k = 0; k < o->kind->n_states(g); k++) {
+        char name[192];
+        snprintf(name, sizeof name, "%s.%s", soma_tensor_name(t), o->kind->states[k]);
+        soma_interior_begin(o->ctx);
+        soma_tensor *zero = soma_zeros(o->ctx, soma_tensor_dtype(t), soma_shape(t), soma_ndim(t));
+        p->state[k] = soma_variable(zero, &(soma_variable_opts){.name = name, .scope_of = t});
+        soma_interior_end(o->ctx, NULL);
+        if (!p->state[k]) return NULL;
+    }
+    return p;
+}
+
 soma_status soma__optim_add(soma_optim *o, soma_tensor *const *params, size_t count, const soma__group *group) {
     if (!o) return SOMA_ERROR_ARGUMENT;
     if (soma_error_status(o->ctx) != SOMA_OK) return soma_error_status(o->ctx);
     if (!(group->lr >= 0)) return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: the learning rate is %g; 0 or more is wanted", o->kind->name, group->lr);
-    soma__group *g = soma_scope_memory(o->ctx, sizeof *g);
+    for (size_t i = 0; i < count; i++) {
+        const char *why = unfit(o, params, i);
+        if (why) return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: parameter %zu %s", o->kind->name, i, why);
+    }
+    soma__group *g = soma_scope_memory_in(o->scope, sizeof *g);
     if (!g) return soma_error_status(o->ctx);
     *g = *group;
+    soma__param *first = NULL, **end = &first;
+    for (size_t i = 0; i < count; i++) {
+        soma__param *p = make_param(o, params[i], g);
+        if (!p) return soma_error_status(o->ctx);
+        *end = p;
+        end = &p->next;
+    }
+    /* all of it, or nothing */
     *o->groups_end = g;
     o->groups_end = &g->next;
-    for (size_t i = 0; i < count; i++) {
-        soma_tensor *t = params ? params[i] : NULL;
-        if (!soma_is_variable(t) || is_param_of(o, t))
-            return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: parameter %zu is %s", o->kind->name, i, !t ? "NULL" : soma_is_variable(t) ? "there already" : "no variable");
-        if (soma_tensor_context(t) != o->ctx)
-            return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: parameter %zu belongs to another context", o->kind->name, i);
-        soma__param *p = soma_scope_memory(o->ctx, sizeof *p);
-        if (!p) return soma_error_status(o->ctx);
-        p->tensor = t;
-        p->group = g;
-        p->kind = o->kind;
-        for (int k = 0; k < o->kind->n_states(g); k++) {
-            char name[192];
-            snprintf(name, sizeof name, "%s.%s", soma_tensor_name(t), o->kind->states[k]);
-            soma_interior_begin(o->ctx);
-            soma_tensor *zero = soma_zeros(o->ctx, soma_tensor_dtype(t), soma_shape(t), soma_ndim(t));
-            p->state[k] = soma_variable(zero, &(soma_variable_opts){.name = name, .scope_of = t});
-            soma_interior_end(o->ctx, NULL);
-            if (!p->state[k]) return soma_error_status(o->ctx);
-        }
-        *o->params_end = p;
-        o->params_end = &p->next;
-        o->count++;
-    }
+    *o->params_end = first;
+    if (first) o->params_end = end;
+    o->count += count;
     return SOMA_OK;
 }
 
@@ -143,8 +165,21 @@ soma_status soma_optim_state(soma_optim *o, size_t i, char *key, size_t key_size
     return SOMA_ERROR_RANGE;
 }
 
-int64_t *soma_optim_steps(soma_optim *o, size_t param) {
-    for (soma__param *p = o ? o->params : NULL; p; p = p->next)
-        if (param-- == 0) return &p->steps;
-    return NULL;
+static soma__param *param(const soma_optim *o, size_t i) {
+    soma__param *p = o ? o->params : NULL;
+    while (p && i-- > 0) p = p->next;
+    return p;
+}
+
+int64_t soma_optim_steps(const soma_optim *o, size_t i) {
+    const soma__param *p = param(o, i);
+    return p ? p->steps : -1;
+}
+
+soma_status soma_optim_set_steps(soma_optim *o, size_t i, int64_t steps) {
+    if (!o) return SOMA_ERROR_ARGUMENT;
+    soma__param *p = param(o, i);
+    if (!p || steps < 0) return soma_error_raise(o->ctx, p ? SOMA_ERROR_ARGUMENT : SOMA_ERROR_RANGE, "%s: %lld steps of parameter %zu of %zu", o->kind->name, (long long)steps, i, o->count);
+    p->steps = steps;
+    return SOMA_OK;
 }

@@ -34,6 +34,7 @@ typedef struct soma__optim_kind {
 
 struct soma_optim {
     soma_context *ctx;
+    soma_scope *scope; /* where it lives, and its parameters at least as long */
     const soma__optim_kind *kind;
     soma__group *groups, **groups_end;
     soma__param *params, **params_end;

@@ -298,6 +298,7 @@ soma__plan *soma__plan_build(soma_context *ctx, int close_depth) {
         return NULL;
     }
     ctx->stats.plans_built++;
+    soma__say(ctx, "plan %lld: %zu entries, %d steps, slab of %zu bytes", (long long)ctx->stats.plans_built, p->n_entries, p->n_steps, p->slab_bytes);
     return p;
 }
 

@@ -49,6 +49,7 @@ char *soma__shape_print(const int64_t *shape, int64_t ndim, char *buffer, size_t
 }
 
 soma_context *soma_tensor_context(const soma_tensor *x) { return x ? x->ctx : NULL; }
+soma_scope *soma_tensor_scope(const soma_tensor *x) { return x ? x->scope : NULL; }
 int64_t soma_ndim(const soma_tensor *x) { return x ? x->ndim : -1; }
 const int64_t *soma_shape(const soma_tensor *x) { return x ? x->shape : NULL; }
 int64_t soma_numel(const soma_tensor *x) { return x ? x->numel : 0; }
