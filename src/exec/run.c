@@ -127,6 +127,7 @@ static soma_status ready(soma_tensor *x) {
     soma_context *ctx = x->ctx;
     bool pending = x->var ? x->var->epoch == ctx->epoch : !x->data;
     if (ctx->capturing && x->scope == ctx->scope) return in_capture(ctx);
+    if (ctx->running && x->epoch == ctx->epoch) return soma__while_running(ctx); /* its memory is there, its value may not be */
     if (pending && x->epoch != ctx->epoch && !x->var)
         return soma_error_raise(ctx, SOMA_ERROR_STATE,
                                 x->flags & SOMA__KEPT ? "read: the value of '%s' was lost when its evaluation failed; record it again"

@@ -107,6 +107,152 @@ static void an_old_value_is_missed_by_name(void **state) {
     }
 }
 
+typedef struct training {
+    soma_tensor *w, *table;
+    soma_optim *o;
+    bool reads, zeroes, looks_up;
+} training;
+
+/* Backward through 3 w . x, an optional step, an optional look-up that may fail, an optional zero_grad. */
+static soma_status train(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
+    training *t = user;
+    float x[2];
+    (void)n_in;
+    if (t->reads) return soma_read(in[0], x, sizeof x);
+    out[0] = soma_sum(soma_mul(soma_mul_scalar(t->w, 3), in[0]), NULL);
+    soma_backward(out[0], NULL);
+    if (t->o) soma_optim_step(t->o);
+    if (n_out > 1) out[1] = t->looks_up ? soma_index_select(t->w, 0, in[1]) : soma_index_select(t->table, 0, in[1]);
+    if (t->zeroes) soma_zero_grad(&t->w, 1);
+    return soma_error_status(ctx);
+}
+
+static void weight(soma_context *ctx, training *t) {
+    const float w[2] = {2, 3}, table[2] = {5, 6};
+    t->w = soma_variable(soma_from(ctx, w, SOMA_F32, SOMA_SHAPE(2)), &(soma_variable_opts){.name = "w", .requires_grad = 1});
+    t->table = soma_variable(soma_from(ctx, table, SOMA_F32, SOMA_SHAPE(2)), NULL);
+}
+
+static void first_of(soma_tensor *x, float want) {
+    float got[2];
+    assert_int_equal(soma_read(x, got, sizeof got), SOMA_OK);
+    if (got[0] != want) fail_msg("%g, not %g", (double)got[0], (double)want);
+}
+
+static void inputs_are_not_read_in_the_body(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    training t = {.reads = true};
+    soma_program *p = soma_capture(ctx, train, &t, &(soma_slot){{2}, 1, SOMA_F32}, 1, 1, NULL);
+    soma_program_bind(p, 0, (const float[]){1, 2}, NULL);
+    assert_int_equal(soma_program_run(p), SOMA_ERROR_STATE);
+    check_error(ctx, SOMA_ERROR_STATE, "while a program is captured");
+    soma_context_free(ctx);
+}
+
+/* As recorded: each run's gradient is added to what is there; zero_grad between runs, or inside, takes it away. */
+static void gradients_accumulate_over_runs(void **state) {
+    (void)state;
+    const float x[3] = {1, 10, 100};
+    soma_context *ctx = check_context(NULL);
+    training t = {0};
+    weight(ctx, &t);
+    soma_program *p = soma_capture(ctx, train, &t, &(soma_slot){{2}, 1, SOMA_F32}, 1, 1, &(soma_capture_opts){.max_shapes = 2});
+    soma_program_bind(p, 0, x, NULL);
+    for (int run = 1; run <= 3; run++) {
+        assert_int_equal(soma_program_run(p), SOMA_OK);
+        first_of(soma_tensor_grad(t.w), 3 * (float)run);
+    }
+    soma_zero_grad(&t.w, 1);
+    soma_program_run(p);
+    first_of(soma_tensor_grad(t.w), 3);
+    /* another shape adds to the same; recorded work, too */
+    soma_program_bind(p, 0, x + 1, (const int64_t[]){1});
+    soma_program_run(p);
+    first_of(soma_tensor_grad(t.w), 3 + 30);
+    soma_backward(soma_sum(t.w, NULL), NULL);
+    first_of(soma_tensor_grad(t.w), 3 + 30 + 1);
+    soma_backward(soma_sum(t.w, NULL), NULL); /* not evaluated before the run */
+    soma_program_run(p);
+    first_of(soma_tensor_grad(t.w), 3 + 30 + 1 + 1 + 30);
+    /* a body that clears leaves none */
+    t.zeroes = true;
+    soma_program *q = soma_capture(ctx, train, &t, &(soma_slot){{2}, 1, SOMA_F32}, 1, 1, NULL);
+    soma_program_bind(q, 0, x, NULL);
+    soma_program_run(q);
+    assert_null(soma_tensor_grad(t.w));
+    soma_program_run(q);
+    check_fine(ctx);
+    soma_context_free(ctx);
+}
+
+/* Backward over a variable that a program changed is refused; one that was only captured is not changed. */
+static void backward_sees_what_programs_change(void **state) {
+    (void)state;
+    const float x[2] = {1, 1};
+    soma_context *ctx = check_context(NULL);
+    training t = {.zeroes = true};
+    weight(ctx, &t);
+    t.o = soma_optim_sgd(ctx, &t.w, 1, 0.5, NULL);
+    soma_program *p = soma_capture(ctx, train, &t, &(soma_slot){{2}, 1, SOMA_F32}, 1, 1, NULL);
+    soma_tensor *before = soma_sum(soma_square(t.w), NULL);
+    char *text;
+    soma_program_bind(p, 0, x, NULL);
+    assert_int_equal(soma_program_explain(p, &text), SOMA_OK); /* captures */
+    soma_text_free(ctx, text);
+    assert_int_equal(soma_backward(before, NULL), SOMA_OK);
+    first_of(soma_tensor_grad(t.w), 4);
+    soma_zero_grad(&t.w, 1);
+    assert_int_equal(soma_program_run(p), SOMA_OK);
+    first_of(t.w, 2 - 1.5f);
+    soma_backward(before, NULL);
+    check_error(ctx, SOMA_ERROR_STATE, "'w' [2] was assigned");
+    soma_backward(soma_sum(soma_square(t.w), NULL), NULL);
+    first_of(soma_tensor_grad(t.w), 1);
+    soma_context_free(ctx);
+}
+
+/* A look-up that fails stops the step before anything changes, wherever it stands in the body; one that waits for the step leaves the whole step done. */
+static void a_failed_run_is_no_step_or_a_whole_one(void **state) {
+    (void)state;
+    const float x[2] = {1, 1};
+    const int64_t bad = 7, good = 1;
+    const soma_slot slots[2] = {{{2}, 1, SOMA_F32}, {{1}, 1, SOMA_I64}};
+    for (int waits = 0; waits < 2; waits++) {
+        soma_context *ctx = check_context(NULL);
+        training t = {.zeroes = true, .looks_up = waits};
+        weight(ctx, &t);
+        t.o = soma_optim_adam(ctx, &t.w, 1, 0.5, NULL);
+        soma_program *p = soma_capture(ctx, train, &t, slots, 2, 2, NULL);
+        soma_program_bind(p, 0, x, NULL), soma_program_bind(p, 1, &bad, NULL);
+        assert_int_equal(soma_program_run(p), SOMA_ERROR_RANGE);
+        check_error(ctx, SOMA_ERROR_RANGE, "index 7");
+        const void *y;
+        assert_int_equal(soma_program_output(p, 0, &y, NULL), SOMA_ERROR_STATE);
+        check_error(ctx, SOMA_ERROR_STATE, "must have run");
+        float w[2];
+        soma_read(t.w, w, sizeof w);
+        assert_true(waits ? w[0] < 2 : w[0] == 2);
+        assert_int_equal(soma_optim_steps(t.o, 0), waits);
+        soma_program_bind(p, 1, &good, NULL);
+        assert_int_equal(soma_program_run(p), SOMA_OK);
+        assert_int_equal(soma_optim_steps(t.o, 0), waits + 1);
+        soma_context_free(ctx);
+    }
+}
+
+static void any_number_of_shapes_may_be_kept(void **state) {
+    (void)state;
+    float x[40] = {0};
+    soma_context *ctx = check_context(NULL);
+    soma_program *p = soma_capture(ctx, forward, soma_nn_relu(ctx), &(soma_slot){{1}, 1, SOMA_F32}, 1, 1, &(soma_capture_opts){.max_shapes = INT64_MAX});
+    for (int64_t n = 1; n <= 40; n++) {
+        soma_program_bind(p, 0, x, &n);
+        assert_int_equal(soma_program_run(p), SOMA_OK);
+    }
+    soma_context_free(ctx);
+}
+
 #ifdef SOMA_DEBUG
 typedef struct meeting {
     soma_context *ctx;
@@ -161,6 +307,8 @@ static void one_thread_at_a_time(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_program_runs_in_the_mode_of_its_capture), cmocka_unit_test(slots_are_checked),
                                        cmocka_unit_test(explain_shows_gradients_to_be_stored), cmocka_unit_test(an_old_value_is_missed_by_name),
-                                       cmocka_unit_test(one_thread_at_a_time)};
+                                       cmocka_unit_test(inputs_are_not_read_in_the_body), cmocka_unit_test(gradients_accumulate_over_runs),
+                                       cmocka_unit_test(backward_sees_what_programs_change), cmocka_unit_test(a_failed_run_is_no_step_or_a_whole_one),
+                                       cmocka_unit_test(any_number_of_shapes_may_be_kept), cmocka_unit_test(one_thread_at_a_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
