@@ -43,6 +43,23 @@ SOMA_API soma_status soma_manual_seed(soma_context *ctx, uint64_t seed);
 /* The seed of the options or of the last soma_manual_seed, as torch.initial_seed. */
 SOMA_API uint64_t soma_initial_seed(const soma_context *ctx);
 
+/* Where random numbers come from: each purpose has a stream of its own, so that one more dropout changes neither the initial weights nor the order of samples.
+ * A stream is the purpose and, shifted up by 8 bits, which of several it is (a dropout module: a hash of its path). */
+typedef enum soma_stream {
+    SOMA_STREAM_USER = 1,         /* what user code draws */
+    SOMA_STREAM_SHUFFLE = 2,      /* the order of samples */
+    SOMA_STREAM_INIT = 3,         /* initial weights */
+    SOMA_STREAM_DROPOUT = 4,
+    SOMA_STREAM_AUGMENTATION = 5, /* changes to samples */
+    SOMA_STREAM_SAMPLING = 6      /* draws from a model */
+} soma_stream;
+/* For authors of modules: random ops recorded from now on draw from this stream; returns the one before, to be put back. */
+SOMA_API uint64_t soma_stream_use(soma_context *ctx, uint64_t stream);
+
+/* For authors of calls with option structs: copies `size` bytes of options (NULL: zeros) into the `known` bytes of *out, whose last 32 bytes are reserved. False
+ * when an error is pending, or with SOMA_ERROR_VERSION when something is set that this library does not know; `call` stands in the sentence. */
+SOMA_API bool soma_options_read(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size);
+
 /* Opens a scope inside the innermost one. NULL on error: one is pending, or SOMA_ERROR_MEMORY. */
 SOMA_API soma_scope *soma_scope_open(soma_context *ctx);
 /* Runs pending assigns to variables that outlive the scope, closes the scopes inside it, frees all that was recorded in it. SOMA_ERROR_STATE for a scope that

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <string.h>
 
-#define SHUFFLE_STREAM 2u
 
 typedef struct slot {
     float *inputs;
@@ -42,7 +41,7 @@ static void shuffle(soma_loader *l, int64_t epoch) {
         uint64_t retry = 0;
         do { /* without modulo bias: Lemire's rejection */
             uint32_t w[4];
-            soma__philox(l->opts.seed, SHUFFLE_STREAM | (uint64_t)epoch << 8, (uint64_t)i * 256 | retry++, w);
+            soma__philox(l->opts.seed, SOMA_STREAM_SHUFFLE | (uint64_t)epoch << 8, (uint64_t)i * 256 | retry++, w);
             m = (unsigned __int128)(w[0] | (uint64_t)w[1] << 32) * bound;
         } while ((uint64_t)m < limit);
         int64_t j = (int64_t)(uint64_t)(m >> 64), t = l->order[i];

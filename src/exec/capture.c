@@ -43,7 +43,7 @@ static bool slot_ok(soma_context *ctx, const char *call, size_t i, const soma_sl
 soma_program *soma_capture_v(soma_context *ctx, soma_body body, void *user, const soma_slot *slots, size_t n_inputs, size_t n_outputs,
                              const soma_capture_opts *options, size_t size) {
     soma_capture_opts o;
-    if (!ctx || !soma__ok(ctx) || !soma__options(ctx, "capture", &o, sizeof o, options, size)) return NULL;
+    if (!ctx || !soma__ok(ctx) || !soma_options_read(ctx, "capture", &o, sizeof o, options, size)) return NULL;
     if (!body || (n_inputs && !slots) || ctx->capturing) {
         soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "capture: a body is wanted, slots for its %zu inputs, and no capture inside a capture", n_inputs);
         return NULL;

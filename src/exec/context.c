@@ -44,6 +44,7 @@ static soma_status set_up(soma_context *ctx, const soma_context_opts *o) {
     ctx->log_user = o->log_user;
     ctx->flush = flush_all;
     ctx->epoch = 1;
+    ctx->stream = SOMA_STREAM_USER;
     ctx->isa = choose_isa(o->isa);
     int64_t n = o->threads;
     if (!n && threads) n = strtol(threads, NULL, 10);

@@ -130,6 +130,7 @@ static bool capture_into(soma_context *ctx, soma__variant *v, const soma__recipe
     soma__capturing c = {v};
     soma_scope *scope = ctx->scope;
     int interior = ctx->interior, no_grad = ctx->no_grad;
+    uint64_t stream = soma_stream_use(ctx, SOMA_STREAM_USER);
     ctx->capturing = &c;
     ctx->scope = &v->memory;
     ctx->interior = 1;
@@ -141,6 +142,7 @@ static bool capture_into(soma_context *ctx, soma__variant *v, const soma__recipe
     put_back(ctx, before, n);
     ctx->capturing = NULL;
     ctx->scope = scope;
+    ctx->stream = stream;
     ctx->interior = interior;
     ctx->no_grad = no_grad;
     return fine;

@@ -77,6 +77,7 @@ struct soma_context {
     bool reference; /* SOMA_REFERENCE=1: the ops' own reference kernels alone, for tests */
     uint64_t seed;
     soma__streams streams;
+    uint64_t stream; /* random ops draw from it */
     soma__tape tape;
     uint64_t epoch, seq;
     bool running; /* kernels are called: nothing can be recorded or evaluated */
@@ -148,9 +149,6 @@ void soma__grads_forget(soma_context *ctx, const soma_scope *scope);
 #define SOMA__REF_NONE UINT32_MAX
 #define SOMA__REF_INDEX(ref) ((ref) & 0x0fffffffu)
 #define SOMA__REF_OUTPUT(ref) ((ref) >> 28)
-/* Records an UPDATE node: its first `writes` inputs are variables that it changes. */
-soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes);
-const soma_custom_def *soma__custom_find(soma_context *ctx, int64_t number);
 /* Flags in an entry's first key word. */
 enum { SOMA__KEY_KEPT = 1 << 20, SOMA__KEY_VAR = 1 << 21 };
 /* A random stream's counter, which is advanced by count. false when out of memory. */

@@ -190,7 +190,7 @@ soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tens
     soma_context *ctx = outputs[0]->ctx;
     memset(gradients, 0, n_inputs * sizeof *gradients);
     soma_grad_opts o;
-    if (!soma__options(ctx, "grad", &o, sizeof o, options, size)) return ctx->status;
+    if (!soma_options_read(ctx, "grad", &o, sizeof o, options, size)) return ctx->status;
     for (size_t i = 0; i < n_outputs + n_inputs && soma__ok(ctx); i++)
         if (!(i < n_outputs ? outputs[i] : inputs[i - n_outputs]))
             return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "grad: %s %zu is NULL", i < n_outputs ? "output" : "input", i < n_outputs ? i : i - n_outputs);

@@ -69,12 +69,18 @@ bool soma__stream_take(soma_context *ctx, uint64_t stream, uint64_t count, uint6
     return true;
 }
 
-soma_tensor *soma__random_position(soma_context *ctx, uint64_t stream, int64_t count) {
+uint64_t soma_stream_use(soma_context *ctx, uint64_t stream) {
+    uint64_t before = ctx ? ctx->stream : SOMA_STREAM_USER;
+    if (ctx) ctx->stream = stream;
+    return before;
+}
+
+soma_tensor *soma__random_position(soma_context *ctx, int64_t count) {
     int64_t two = 2;
     soma_tensor *x = leaf(ctx, SOMA_I64, &two, 1);
-    if (!x || !soma__stream_take(ctx, stream, (uint64_t)count, &x->inline_data[1])) return NULL;
+    if (!x || !soma__stream_take(ctx, ctx->stream, (uint64_t)count, &x->inline_data[1])) return NULL;
     x->flags |= SOMA__RANDOM;
-    x->inline_data[0] = stream;
+    x->inline_data[0] = ctx->stream;
     x->data = x->inline_data;
     return x;
 }
@@ -107,7 +113,7 @@ soma_tensor *soma_variable_v(soma_tensor *initial, const soma_variable_opts *opt
     if (!initial || !soma__check(&initial, 1)) return NULL;
     soma_context *ctx = initial->ctx;
     soma_variable_opts o;
-    if (!soma__options(ctx, "variable", &o, sizeof o, options, size)) return NULL;
+    if (!soma_options_read(ctx, "variable", &o, sizeof o, options, size)) return NULL;
     if (o.scope_of && !soma__check((soma_tensor *[]){initial, o.scope_of}, 2)) return NULL;
     soma_scope *scope = o.scope_of ? o.scope_of->scope : ctx->scope;
     soma_tensor *x = soma__variable_new(ctx, scope, (soma_dtype)initial->dtype, initial->shape, initial->ndim, o.name);

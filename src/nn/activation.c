@@ -7,7 +7,13 @@ static soma_tensor *sigmoid(soma_module *m, soma_tensor *x) { return (void)m, so
 static soma_tensor *flatten(soma_module *m, soma_tensor *x) { return (void)m, soma_flatten(x, 1, -1); }
 static soma_tensor *softmax(soma_module *m, soma_tensor *x) { return soma_softmax(x, m->dim); }
 static soma_tensor *log_softmax(soma_module *m, soma_tensor *x) { return soma_log_softmax(x, m->dim); }
-static soma_tensor *dropout(soma_module *m, soma_tensor *x) { return m->training ? soma_dropout_by(x, soma_host_scalar(m->ctx, &m->p)) : x; }
+static soma_tensor *dropout(soma_module *m, soma_tensor *x) {
+    if (!m->training) return x;
+    uint64_t before = soma_stream_use(m->ctx, soma__module_stream(m, SOMA_STREAM_DROPOUT));
+    soma_tensor *y = soma_dropout_by(x, soma_host_scalar(m->ctx, &m->p));
+    soma_stream_use(m->ctx, before);
+    return y;
+}
 
 soma_module *soma_nn_relu(soma_context *ctx) { return soma__module_new(ctx, "relu", relu); }
 soma_module *soma_nn_tanh(soma_context *ctx) { return soma__module_new(ctx, "tanh", tanh_); }

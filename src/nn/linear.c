@@ -1,6 +1,5 @@
 /* torch.nn.Linear. */
 #include "nn/module.h"
-#include "nn/options.h"
 
 static soma_tensor *forward(soma_module *m, soma_tensor *x) {
     return soma_linear(x, m->first->tensor, m->first->next ? m->first->next->tensor : NULL);
@@ -15,7 +14,7 @@ static double root(double n) {
 
 soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t out_features, const soma_linear_opts *options, size_t size) {
     soma_linear_opts o;
-    if (!ctx || !soma__nn_options(ctx, "linear", &o, sizeof o, options, size)) return NULL;
+    if (!ctx || !soma_options_read(ctx, "linear", &o, sizeof o, options, size)) return NULL;
     if (in_features < 1 || out_features < 1) {
         soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "linear: %lld inputs and %lld outputs; both must be at least 1", (long long)in_features, (long long)out_features);
         return NULL;
@@ -23,6 +22,7 @@ soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t ou
     soma_module *m = soma__module_new(ctx, "linear", forward);
     if (!m) return NULL;
     double bound = 1 / root((double)in_features);
+    uint64_t stream = soma_stream_use(ctx, SOMA_STREAM_INIT);
     soma_interior_begin(ctx);
     soma_tensor *w = soma_uniform(ctx, -bound, bound, (soma_dtype)o.dtype, SOMA_SHAPE(out_features, in_features));
     soma_module_add_parameter(m, "weight", soma_variable(w, &(soma_variable_opts){.name = "weight"}));
@@ -31,5 +31,6 @@ soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t ou
         soma_module_add_parameter(m, "bias", soma_variable(b, &(soma_variable_opts){.name = "bias"}));
     }
     soma_interior_end(ctx, NULL);
+    soma_stream_use(ctx, stream);
     return soma_error_status(ctx) == SOMA_OK ? m : NULL;
 }

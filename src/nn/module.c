@@ -82,6 +82,7 @@ static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, so
     *n = (soma__named){strcpy(copy, name), tensor, child, buffer, NULL};
     *m->end = n;
     m->end = &n->next;
+    if (child && !child->parent) child->parent = m, child->name = copy;
     return SOMA_OK;
 }
 
@@ -141,6 +142,17 @@ soma_status soma_module_state(soma_module *m, size_t i, char *key, size_t key_si
     key[0] = 0;
     *tensor = i < count_state(m, true) ? find_state(m, &i, key, key_size, 0) : NULL;
     return *tensor ? SOMA_OK : SOMA_ERROR_RANGE;
+}
+
+/* FNV-1a over the names, innermost first. */
+uint64_t soma__module_stream(const soma_module *m, uint64_t purpose) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; m && m->name; m = m->parent)
+        for (const char *c = m->name;; c++) {
+            hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
+            if (!*c) break;
+        }
+    return purpose | hash << 8;
 }
 
 static soma_tensor *forward_user(soma_module *m, soma_tensor *x) { return m->user_forward(m->user, m, x); }

@@ -19,6 +19,8 @@ struct soma_module {
     soma_scope *scope; /* where it lives, and what it holds at least as long */
     const char *kind;
     soma_tensor *(*forward)(soma_module *m, soma_tensor *x);
+    soma_module *parent; /* the first that it was added to, under the name; NULL: none */
+    const char *name;
     soma_forward_fn user_forward;
     void *user;
     soma__named *first, **end;
@@ -29,5 +31,7 @@ struct soma_module {
 
 /* A module without contents; NULL with the error pending. */
 soma_module *soma__module_new(soma_context *ctx, const char *kind, soma_tensor *(*forward)(soma_module *m, soma_tensor *x));
+/* The stream of a purpose (a soma_stream) for this module alone, by its path from the outermost one. */
+uint64_t soma__module_stream(const soma_module *m, uint64_t purpose);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-const soma_custom_def *soma__custom_find(soma_context *ctx, int64_t number);
 
 soma_tensor *soma_full(soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     soma_tensor *n = soma__number(ctx, value, dtype);

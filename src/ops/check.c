@@ -67,8 +67,8 @@ soma_dtype soma__result_type(const soma_tensor *a, const soma_tensor *b) {
     return low->flags & SOMA__NUMBER && category(low->dtype) == 2 ? SOMA_F32 : (soma_dtype)low->dtype;
 }
 
-bool soma__options(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size) {
-    if (soma__options_copy(out, known, options, size)) return true;
+bool soma_options_read(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size) {
+    if (soma__options_copy(out, known, options, size)) return soma_error_status(ctx) == SOMA_OK;
     soma_error_raise(ctx, SOMA_ERROR_VERSION, "%s: its options use a field that soma %s does not have; a newer soma is needed", call, soma_version());
     return false;
 }

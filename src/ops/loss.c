@@ -17,7 +17,7 @@ static bool reduction_ok(soma_context *ctx, const char *op, int64_t reduction) {
 soma_tensor *soma_mse_loss_v(soma_tensor *input, soma_tensor *target, const soma_loss_opts *options, size_t size) {
     soma_tensor *in[2] = {input, target};
     soma_loss_opts o;
-    if (!soma__check(in, 2) || !soma__options(input->ctx, "mse_loss", &o, sizeof o, options, size) || !reduction_ok(input->ctx, "mse_loss", o.reduction))
+    if (!soma__check(in, 2) || !soma_options_read(input->ctx, "mse_loss", &o, sizeof o, options, size) || !reduction_ok(input->ctx, "mse_loss", o.reduction))
         return NULL;
     char a[128], b[128];
     if (!soma__same_shape(input, target)) {
@@ -71,7 +71,7 @@ soma_tensor *soma_cross_entropy_v(soma_tensor *input, soma_tensor *target, const
     soma_cross_entropy_opts o;
     if (!soma__check(in, 2)) return NULL;
     soma_context *ctx = input->ctx;
-    if (!soma__options(ctx, "cross_entropy", &o, sizeof o, options, size) || !reduction_ok(ctx, "cross_entropy", o.reduction)) return NULL;
+    if (!soma_options_read(ctx, "cross_entropy", &o, sizeof o, options, size) || !reduction_ok(ctx, "cross_entropy", o.reduction)) return NULL;
     bool classes = !soma__is_float(target->dtype);
     double s = o.label_smoothing.set ? o.label_smoothing.value : 0;
     if (!target_fits(input, target, classes)) return NULL;

@@ -108,6 +108,10 @@ typedef struct soma__record {
     int n_attr;
 } soma__record;
 soma_tensor *soma__graph_record(soma_context *ctx, const soma__record *r);
+/* Records an UPDATE node: its first `writes` inputs are variables that it changes. */
+soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes);
+/* A registered definition, or NULL. */
+const soma_custom_def *soma__custom_find(soma_context *ctx, int64_t number);
 
 /* Checks shared by the wrappers (ops/check.c). Each returns false with an error pending. */
 /* All inputs are there, of one context, and no error is pending. A NULL input is silent: the error that made it is pending. */
@@ -118,15 +122,11 @@ bool soma__check_dim(const soma_tensor *x, const char *op, int64_t *dim);
 bool soma__broadcast(const char *op, const soma_tensor *a, const soma_tensor *b, int64_t *shape, int64_t *ndim);
 /* torch.result_type. */
 soma_dtype soma__result_type(const soma_tensor *a, const soma_tensor *b);
-/* Copies an option struct of `size` bytes into `known` bytes at out; NULL options give zeros. Nonzero bytes beyond are an error. */
-bool soma__options(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size);
 static inline bool soma__is_float(int dtype) { return dtype == SOMA_F32 || dtype == SOMA_F64; }
 /* x as dtype (x itself when it is that already). */
 soma_tensor *soma__as(soma_tensor *x, soma_dtype dtype);
 /* A 0-d leaf of the given dtype, with a Python number's manners. */
 soma_tensor *soma__number(soma_context *ctx, double value, soma_dtype dtype);
-/* A random op's position leaf: takes `count` counters (blocks of four words) of a stream. */
-soma_tensor *soma__random_position(soma_context *ctx, uint64_t stream, int64_t count);
-/* The stream of draws made by user code. */
-#define SOMA__STREAM_USER 1u
+/* A random op's position leaf: takes `count` counters (blocks of four words) of the stream in use. */
+soma_tensor *soma__random_position(soma_context *ctx, int64_t count);
 #endif

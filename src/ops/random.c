@@ -97,7 +97,7 @@ static soma_tensor *draw(soma_context *ctx, int op, soma_dtype dtype, const int6
         return NULL;
     }
     int64_t blocks = dtype == SOMA_F32 ? (n + 3) / 4 : (n + 1) / 2;
-    soma_tensor *in[3] = {soma__random_position(ctx, SOMA__STREAM_USER, blocks), a, b};
+    soma_tensor *in[3] = {soma__random_position(ctx, blocks), a, b};
     for (int i = 0; i < n_in; i++)
         if (!in[i]) return NULL;
     soma__record r = {op, dtype, ndim, shape, in, n_in, NULL, 0};

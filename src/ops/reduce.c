@@ -122,7 +122,7 @@ typedef struct request {
 } request;
 static bool reduce_mask(soma_tensor *x, request r, soma_reduce_opts *o, int64_t *mask) {
     const char *op = r.op;
-    if (!soma__check(&x, 1) || !soma__options(x->ctx, op, o, sizeof *o, r.options, r.size)) return false;
+    if (!soma__check(&x, 1) || !soma_options_read(x->ctx, op, o, sizeof *o, r.options, r.size)) return false;
     *mask = (1 << x->ndim) - 1;
     if (!o->ndims) return true;
     if (o->ndims < 0 || o->ndims > SOMA_MAX_DIMS) {

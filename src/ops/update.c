@@ -61,8 +61,6 @@ static int adam_run(const soma__call *c) {
 }
 const soma__op_def soma__op_adam_update = {.name = "adam_update", .cls = SOMA__CLASS_UPDATE, .run = adam_run};
 
-soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes);
-
 /* in: parameter and state (writes of them), gradient, hyper */
 static soma_status update(int op, soma_tensor **in, int writes, int64_t flags, int64_t known, int64_t hyper) {
     if (!soma__check(in, writes + 2)) return in[0] ? soma_error_status(in[0]->ctx) : SOMA_ERROR_ARGUMENT;

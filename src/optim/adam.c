@@ -1,6 +1,7 @@
 /* torch.optim.Adam and AdamW. Kingma, Ba: Adam, 2015; Loshchilov, Hutter: Decoupled weight decay regularization, 2019. */
-#include "nn/options.h"
 #include "optim/optim.h"
+
+#include <string.h>
 
 enum { BETA1, BETA2, EPS, DECAY, SIGN };
 
@@ -31,7 +32,7 @@ static double value_or(soma_optional o, double otherwise) { return o.set ? o.val
 
 soma_status soma_optim_adam_group_v(soma_optim *optim, soma_tensor *const *params, size_t count, double lr, const soma_adam_opts *options, size_t size) {
     soma_adam_opts o;
-    if (!optim || !soma__nn_options(optim->ctx, "adam", &o, sizeof o, options, size)) return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
+    if (!optim || !soma_options_read(optim->ctx, "adam", &o, sizeof o, options, size)) return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
     bool decoupled = optim->kind == &adamw;
     soma__group g = {.lr = lr};
     g.value[BETA1] = value_or(o.beta1, 0.9);

@@ -1,6 +1,7 @@
 /* torch.optim.SGD. */
-#include "nn/options.h"
 #include "optim/optim.h"
+
+#include <string.h>
 
 enum { MOMENTUM, DAMPENING, DECAY, SIGN };
 
@@ -20,7 +21,7 @@ static const soma__optim_kind kind = {"sgd", {"momentum_buffer"}, states, prepar
 
 soma_status soma_optim_sgd_group_v(soma_optim *optim, soma_tensor *const *params, size_t count, double lr, const soma_sgd_opts *options, size_t size) {
     soma_sgd_opts o;
-    if (!optim || !soma__nn_options(optim->ctx, "sgd", &o, sizeof o, options, size)) return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
+    if (!optim || !soma_options_read(optim->ctx, "sgd", &o, sizeof o, options, size)) return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
     if (o.nesterov && (o.momentum <= 0 || o.dampening != 0))
         return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "sgd: nesterov wants a momentum above 0 and a dampening of 0");
     if (!(o.momentum >= 0) || !(o.weight_decay >= 0))
