@@ -29,7 +29,16 @@
         for (; t->top > 1; t->top--) t->part[t->top - 2] += t->part[t->top - 1];                                                                      \
         return t->top ? t->part[0] : 0;                                                                                                               \
     }                                                                                                                                                 \
+    /* At most 16: an element a lane. Lanes are never -0, so those that stay +0 need not be added. */                                                 \
+    static T name##_few(const T *x, int64_t n) {                                                                                                      \
+        T lane[16];                                                                                                                                   \
+        for (int64_t l = 0; l < n; l++) lane[l] = 0 + x[l];                                                                                           \
+        for (int64_t half = 8; half; half /= 2)                                                                                                       \
+            for (int64_t l = 0; l < half && l + half < n; l++) lane[l] += lane[l + half];                                                             \
+        return n ? lane[0] : 0;                                                                                                                       \
+    }                                                                                                                                                 \
     T soma__##name(const T *x, int64_t n) {                                                                                                           \
+        if (n <= 16) return name##_few(x, n);                                                                                                         \
         name##_tree t = {.top = 0};                                                                                                                   \
         for (int64_t i = 0; i < n; i += PIECE) name##_piece(&t, x + i, n - i < PIECE ? n - i : PIECE);                                                 \
         return name##_end(&t);                                                                                                                        \

@@ -29,8 +29,10 @@ static void turn(const soma__class_loss *l, const float *x, int64_t r, int64_t n
         vf_transpose(v);
         for (int i = 0; i < VL; i++) vf_store(strip + (j + i) * VL, v[i]);
     }
-    for (; j < l->classes; j++)
-        for (int64_t i = 0; i < VL; i++) strip[j * VL + i] = i < n ? x[i * l->rs + j * l->cs] : 0.0f;
+    for (; j < l->classes; j++) {
+        for (int64_t i = 0; i < n; i++) strip[j * VL + i] = x[i * l->rs + j * l->cs];
+        for (int64_t i = n; i < VL; i++) strip[j * VL + i] = 0.0f;
+    }
 }
 
 static void turn_back(const float *strip, int64_t classes, int64_t n, float *out) {
@@ -45,10 +47,10 @@ static void turn_back(const float *strip, int64_t classes, int64_t n, float *out
         for (int64_t k = j; k < classes; k++) out[i * classes + k] = strip[k * VL + i];
 }
 
-SIMD_FN vf tree(vf lane[16]) {
-#pragma GCC unroll 4
+/* The first n lanes were added to. Lanes are never -0, so those that stayed +0 need not be added. */
+SIMD_FN vf tree(vf lane[16], int64_t n) {
     for (int half = 8; half; half /= 2)
-        for (int i = 0; i < half; i++) lane[i] = vf_add(lane[i], lane[i + half]);
+        for (int i = 0; i < half && i + half < n; i++) lane[i] = vf_add(lane[i], lane[i + half]);
     return lane[0];
 }
 
@@ -61,13 +63,13 @@ static vf largest(const float *strip, int64_t classes) {
 /* The sum of exp(x - m) over the classes; the terms replace the logits where they are wanted. */
 static vf exponentials(float *strip, int64_t classes, vf m, bool replace) {
     vf lane[16];
-    for (int i = 0; i < 16; i++) lane[i] = vf_zero();
+    for (int i = 0; i < 16 && i < classes; i++) lane[i] = vf_zero();
     for (int64_t j = 0; j < classes; j++) {
         vf e = vf_exp(vf_sub(vf_load(strip + j * VL), m));
         if (replace) vf_store(strip + j * VL, e);
         lane[j % 16] = vf_add(lane[j % 16], e);
     }
-    return tree(lane);
+    return tree(lane, classes);
 }
 
 SIMD_FN float weight(const soma__class_loss *l, int64_t j) { return l->weight ? ((const float *)l->weight)[j * l->weight_stride] : 1.0f; }
@@ -93,14 +95,12 @@ static void loss_block(const job *j, int64_t r, int64_t n, float *strip) {
     vf loss = vf_mul(vf_load(w), vf_neg(vf_sub(vf_sub(vf_load(picked), m), log_sum)));
     if (l->smooth) {
         vf lane[16];
-        for (int i = 0; i < 16; i++) lane[i] = vf_zero();
+        for (int i = 0; i < 16 && i < l->classes; i++) lane[i] = vf_zero();
         for (int64_t k = 0; k < l->classes; k++)
             lane[k % 16] = vf_add(lane[k % 16], vf_mul(vf_set1(weight(l, k)), vf_neg(vf_sub(vf_sub(vf_load(strip + k * VL), m), log_sum))));
-        loss = vf_add(vf_mul(vf_set1(j->keep), loss), vf_mul(vf_set1(j->share), tree(lane)));
+        loss = vf_add(vf_mul(vf_set1(j->keep), loss), vf_mul(vf_set1(j->share), tree(lane, l->classes)));
     }
-    vi ignored = vi_from_bits(vf_zero());
-    for (int i = 0; i < VL; i++) ignored[i] = t[i] < 0 ? -1 : 0;
-    vf_storen(j->loss + r, vf_andnot(vf_from_bits(ignored), loss), n);
+    vf_storen(j->loss + r, vf_andnot(vf_from_bits(vi_gt(vi_zero(), vi_load(t))), loss), n);
     vf_storen(j->by + r, vf_load(w), n);
 }
 
