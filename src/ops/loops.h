@@ -50,14 +50,7 @@ static inline void soma__walk_to(soma__walk *w, const soma__operand *const *ops,
 }
 
 /* Are the elements side by side in C order? */
-static inline bool soma__dense(const soma__operand *o) {
-    int64_t s = 1;
-    for (int i = o->ndim; i-- > 0;) {
-        if (o->shape[i] != 1 && o->strides[i] != s) return o->numel == 0;
-        s *= o->shape[i];
-    }
-    return true;
-}
+static inline bool soma__dense(const soma__operand *o) { return soma__is_dense(o->shape, o->ndim, o->strides, o->numel); }
 
 static inline int64_t soma__last_stride(const soma__operand *o) { return o->ndim ? o->strides[o->ndim - 1] : 0; }
 

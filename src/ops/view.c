@@ -63,13 +63,8 @@ soma_tensor *soma_reshape(soma_tensor *x, const int64_t *shape, int64_t ndim) {
 /* Strides exist when the input is dense once sizes of 1 are left out. (A finer rule is possible; a copy is always right.) */
 static bool reshape_view(const soma__operand *in, const int64_t *attr, int n_attr, soma__operand *out, int64_t *offset) {
     (void)attr, (void)n_attr, (void)offset;
-    int64_t s = 1;
-    for (int i = in->ndim; i-- > 0;) {
-        if (in->shape[i] != 1 && in->strides[i] != s && in->numel) return false;
-        s *= in->shape[i];
-    }
-    s = 1;
-    for (int i = out->ndim; i-- > 0;) out->strides[i] = s, s *= out->shape[i] ? out->shape[i] : 1;
+    if (!soma__is_dense(in->shape, in->ndim, in->strides, in->numel)) return false;
+    soma__dense_strides(out->shape, out->ndim, out->strides);
     return true;
 }
 

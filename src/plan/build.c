@@ -98,8 +98,7 @@ static uint32_t copy_step(soma__builder *b, const soma__operand *from, uint32_t 
     if (!call.in) return copy;
     call.in[0] = *from;
     call.out = *from;
-    int64_t s = 1;
-    for (int i = from->ndim; i-- > 0;) call.out.strides[i] = s, s *= from->shape[i];
+    soma__dense_strides(from->shape, from->ndim, call.out.strides);
     soma__lower_read(b, value);
     soma__step *step = &b->p->steps[b->p->n_steps];
     emit(b, &call, copy);
@@ -150,8 +149,7 @@ static void lower(soma__builder *b, uint32_t i) {
             values[k] = copy_step(b, &call.in[k], values[k], offsets[k]);
             if (b->failed) return;
             offsets[k] = 0;
-            int64_t s = 1;
-            for (int d = call.in[k].ndim; d-- > 0;) call.in[k].strides[d] = s, s *= call.in[k].shape[d];
+            soma__dense_strides(call.in[k].shape, call.in[k].ndim, call.in[k].strides);
         }
     }
     soma__step *step = &p->steps[p->n_steps];

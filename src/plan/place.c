@@ -10,23 +10,6 @@ uint32_t soma__entry_ref(const soma_context *ctx, uint32_t entry, int input) {
     return (uint32_t)(words[1 + ndim + input / 2] >> (input % 2 ? 32 : 0));
 }
 
-static void dense_strides(const int64_t *shape, int ndim, int64_t *strides) {
-    int64_t s = 1;
-    for (int i = ndim; i-- > 0;) {
-        strides[i] = s;
-        s *= shape[i] ? shape[i] : 1;
-    }
-}
-
-static bool is_dense(const soma_tensor *x, const int64_t *strides) {
-    int64_t s = 1;
-    for (int i = x->ndim; i-- > 0;) {
-        if (x->shape[i] != 1 && strides[i] != s) return x->numel == 0;
-        s *= x->shape[i];
-    }
-    return true;
-}
-
 static bool writes_variables(int op) { return soma__ops[op]->cls == SOMA__CLASS_ASSIGN || soma__ops[op]->cls == SOMA__CLASS_UPDATE; }
 
 /* An update's inputs are what it writes, the gradient, and the numbers. */
@@ -128,13 +111,13 @@ static bool place_view(soma_context *ctx, soma__plan *p, uint32_t i) {
     a.numel = in->numel, a.ndim = in->ndim, a.dtype = in->dtype;
     memcpy(a.shape, in->shape, sizeof a.shape);
     if (base == from->base) memcpy(a.strides, from->strides, sizeof a.strides);
-    else dense_strides(in->shape, in->ndim, a.strides);
+    else soma__dense_strides(in->shape, in->ndim, a.strides);
     out.numel = x->numel, out.ndim = x->ndim, out.dtype = x->dtype;
     memcpy(out.shape, x->shape, sizeof out.shape);
     int64_t offset = 0;
     if (!def->view(&a, x->attr, x->n_attr, &out, &offset)) return false;
     soma__value *v = &p->values[i];
-    if (v->kept && (ctx->capturing || soma__entry_tensor(ctx, base)->var || p->values[base].home == SOMA__HOME_SLAB || !is_dense(x, out.strides))) return false;
+    if (v->kept && (ctx->capturing || soma__entry_tensor(ctx, base)->var || p->values[base].home == SOMA__HOME_SLAB || !soma__is_dense(x->shape, x->ndim, out.strides, x->numel))) return false;
     if (assigned_before_last_use(ctx, p, base, i)) return false;
     v->base = base;
     v->offset = (base == from->base ? from->offset : 0) + offset;
@@ -149,7 +132,7 @@ void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i) {
     int op = soma__entry_op(ctx, i);
     v->base = i;
     v->bytes = soma__bytes(x);
-    dense_strides(x->shape, x->ndim, v->strides);
+    soma__dense_strides(x->shape, x->ndim, v->strides);
     if (op == SOMA_OP_leaf) v->home = SOMA__HOME_LEAF;
     else if (!v->needed) v->home = SOMA__HOME_DEAD;
     else if (writes_variables(op)) v->base = soma__plan_variable(ctx, i), v->home = SOMA__HOME_LEAF;

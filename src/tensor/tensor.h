@@ -59,6 +59,20 @@ struct soma_tensor {
 bool soma__set_shape(soma_tensor *x, const int64_t *shape, int64_t ndim);
 bool soma__shape_ok(const int64_t *shape, int64_t ndim, int64_t *numel);
 bool soma__same_shape(const soma_tensor *a, const soma_tensor *b);
+/* Strides of C order, in elements. */
+static inline void soma__dense_strides(const int64_t *shape, int64_t ndim, int64_t *strides) {
+    int64_t s = 1;
+    for (int64_t i = ndim; i-- > 0;) strides[i] = s, s *= shape[i] ? shape[i] : 1;
+}
+/* Are elements with these strides side by side in C order? */
+static inline bool soma__is_dense(const int64_t *shape, int64_t ndim, const int64_t *strides, int64_t numel) {
+    int64_t s = 1;
+    for (int64_t i = ndim; i-- > 0;) {
+        if (shape[i] != 1 && strides[i] != s) return numel == 0;
+        s *= shape[i];
+    }
+    return true;
+}
 char *soma__shape_print(const int64_t *shape, int64_t ndim, char *buffer, size_t size);
 static inline size_t soma__bytes(const soma_tensor *x) { return (size_t)x->numel * soma_dtype_size((soma_dtype)x->dtype); }
 
