@@ -14,19 +14,19 @@ typedef struct soma_tensor soma_tensor;
 
 typedef struct soma_context_opts {
     const soma_allocator *allocator; /* default: the C library's; must outlive the context */
-    int64_t threads;                 /* default 0: one per core; 1 never starts a thread */
+    int64_t threads;                 /* default 0: the environment's SOMA_THREADS, or one per processor that the process may use; 1 never starts a thread */
     uint64_t seed;                   /* default 0, as torch.manual_seed(0) in role; drawn values are not PyTorch's */
     const char *isa; /* default: the best the machine has, capped by the environment's SOMA_ISA; "portable", "avx2", "avx512", "neon" */
     const volatile int *cancel; /* polled between kernels until the first one that changes a variable; nonzero ends the evaluation with SOMA_ERROR_CANCELLED */
     void (*log)(void *user, const char *line); /* gets a line (without a newline) for the kernels in use, each plan built, each set of shapes captured; default: none,
                                                 * the library never prints */
     void *log_user;                            /* the user of log */
-    int64_t no_fusion; /* nonzero: every op runs alone, as SOMA_FUSE=0 does; the same bits, slower */
+    int64_t no_fusion; /* nonzero: every op runs alone, as the environment's SOMA_FUSE=0 does; the same bits, slower */
     uint64_t reserved[4];
 } soma_context_opts;
 
-/* Makes a context; NULL options: all defaults. On failure *out is NULL: SOMA_ERROR_ARGUMENT (an unknown isa, threads below 0
- * or above 1024), SOMA_ERROR_MEMORY, SOMA_ERROR_VERSION. An isa that the machine lacks becomes the best that it has. */
+/* Makes a context; NULL options: all defaults. On failure *out is NULL: SOMA_ERROR_ARGUMENT (an unknown isa, threads below 0 or above 1024, in the options or in
+ * the environment's SOMA_ISA and SOMA_THREADS), SOMA_ERROR_MEMORY, SOMA_ERROR_VERSION. An isa that the machine lacks becomes the best that it has. */
 SOMA_API soma_status soma_context_create_v(soma_context **out, const soma_context_opts *options, size_t size);
 static inline soma_status soma_context_create(soma_context **out, const soma_context_opts *options) {
     return soma_context_create_v(out, options, sizeof(soma_context_opts));
@@ -34,6 +34,8 @@ static inline soma_status soma_context_create(soma_context **out, const soma_con
 /* Frees the context and all that belongs to it, open scopes included. NULL is allowed. */
 SOMA_API void soma_context_free(soma_context *ctx);
 
+/* The context's allocator: what is taken through it is counted in soma_stats. NULL for NULL. */
+SOMA_API const soma_allocator *soma_context_allocator(const soma_context *ctx);
 /* "portable", "avx2", "avx512" or "neon": the kernels in use. */
 SOMA_API const char *soma_context_isa(const soma_context *ctx);
 /* Threads that kernels may use, the caller's included: 1 or more. */

@@ -31,14 +31,17 @@ static void z_free(void *user, void *memory) {
     soma__free(user, (char *)memory - 64, bytes);
 }
 
-/* Unpacks all of f into memory that grows as needed. */
-static soma_status unpack(soma__file *f, char *why, size_t why_size) {
+/* Unpacks f into memory that grows as needed. */
+static soma_status unpack(soma__file *f, soma__file_most most, char *why, size_t why_size) {
     z_stream z = {.zalloc = z_alloc, .zfree = z_free, .opaque = &f->alloc, .next_in = (unsigned char *)(uintptr_t)f->data};
     if (inflateInit2(&z, 31) != Z_OK) return fail(why, why_size, SOMA_ERROR_MEMORY, "out of memory", 0);
-    size_t used = 0, left = f->size, capacity = f->size * 6 + 4096;
+    size_t used = 0, left = f->size, capacity = 4096, limit = most ? SOMA__FILE_HEAD : SIZE_MAX;
     uint8_t *out = soma__alloc(&f->alloc, capacity);
     int r = out ? Z_OK : Z_MEM_ERROR;
     while (r == Z_OK) {
+        if (used >= limit) {
+            if (limit != SOMA__FILE_HEAD || (limit = most(out, used)) <= used) break;
+        }
         if (used == capacity) {
             uint8_t *bigger = capacity < SIZE_MAX / 4 ? soma__regrow(&f->alloc, out, capacity, capacity * 2) : NULL;
             if (!bigger) {
@@ -48,6 +51,7 @@ static soma_status unpack(soma__file *f, char *why, size_t why_size) {
             out = bigger, capacity *= 2;
         }
         unsigned in = left > 1u << 30 ? 1u << 30 : (unsigned)left, room = capacity - used > 1u << 30 ? 1u << 30 : (unsigned)(capacity - used);
+        if (room > limit - used) room = (unsigned)(limit - used);
         z.avail_in = in, z.avail_out = room, z.next_out = out + used;
         r = inflate(&z, Z_NO_FLUSH);
         left -= in - z.avail_in, used += room - z.avail_out;
@@ -57,15 +61,15 @@ static soma_status unpack(soma__file *f, char *why, size_t why_size) {
     inflateEnd(&z);
     f->memory = out, f->memory_size = capacity;
     if (r == Z_MEM_ERROR) return fail(why, why_size, SOMA_ERROR_MEMORY, "out of memory", 0);
-    if (r != Z_STREAM_END) return fail(why, why_size, SOMA_ERROR_FORMAT, r == Z_BUF_ERROR ? "the gzip file ends in the middle" : "the gzip file is damaged", 0);
+    if (r != Z_STREAM_END && used < limit) return fail(why, why_size, SOMA_ERROR_FORMAT, r == Z_BUF_ERROR ? "the gzip file ends in the middle" : "the gzip file is damaged", 0);
     f->data = out, f->size = used;
     return SOMA_OK;
 }
 #endif
 
-soma_status soma__file_open(soma__file *f, const soma_allocator *alloc, const char *path, char *why, size_t why_size) {
+soma_status soma__file_open(soma__file *f, const soma_allocator *alloc, const char *path, soma__file_most most, char *why, size_t why_size) {
     *f = (soma__file){.alloc = *alloc};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is not waited for */
     struct stat st;
     if (fd < 0) return fail(why, why_size, SOMA_ERROR_IO, "cannot open", errno);
     soma_status s = SOMA_OK;
@@ -79,8 +83,9 @@ soma_status soma__file_open(soma__file *f, const soma_allocator *alloc, const ch
     if (s == SOMA_OK && f->size > 2 && f->data[0] == 0x1f && f->data[1] == 0x8b) {
         size_t mapped = f->size;
 #if SOMA_HAVE_ZLIB
-        s = unpack(f, why, why_size);
+        s = unpack(f, most, why, why_size);
 #else
+        (void)most;
         s = fail(why, why_size, SOMA_ERROR_UNSUPPORTED, "gzip is left out of this build (zlib)", 0);
 #endif
         munmap(f->mapped, mapped);

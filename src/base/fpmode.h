@@ -1,4 +1,4 @@
-/* The floating-point mode that results are defined in: round to nearest, subnormals kept. */
+/* The floating-point mode that results are defined in: round to nearest, subnormals kept, no traps. */
 #ifndef SOMA_SRC_BASE_FPMODE_H
 #define SOMA_SRC_BASE_FPMODE_H
 
@@ -10,18 +10,18 @@ typedef uint32_t soma__fpmode;
 /* Sets the mode and returns the caller's. */
 static inline soma__fpmode soma__fpmode_enter(void) {
     uint32_t mode = _mm_getcsr();
-    if (mode & 0xe040u) _mm_setcsr(mode & ~0xe040u); /* rounding bits, FTZ, DAZ */
+    if ((mode & 0xffc0u) != 0x1f80u) _mm_setcsr((mode & 0x3fu) | 0x1f80u); /* rounding bits, FTZ and DAZ off, all exceptions masked */
     return mode;
 }
 static inline void soma__fpmode_leave(soma__fpmode mode) {
-    if (mode & 0xe040u) _mm_setcsr((_mm_getcsr() & 0x3fu) | mode);
+    if ((mode & 0xffc0u) != 0x1f80u) _mm_setcsr(mode); /* with the caller's flags: a flag that is set would trap when it is unmasked */
 }
 #elif defined(__aarch64__)
 typedef uint64_t soma__fpmode;
 static inline soma__fpmode soma__fpmode_enter(void) {
     uint64_t mode, clean;
     __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
-    clean = mode & ~((uint64_t)3 << 22 | (uint64_t)1 << 24); /* rounding mode, flush to zero */
+    clean = mode & ~((uint64_t)3 << 22 | (uint64_t)1 << 24 | (uint64_t)0x9f00); /* rounding mode, flush to zero, traps */
     if (clean != mode) __asm__ volatile("msr fpcr, %0" : : "r"(clean));
     return mode;
 }

@@ -1,17 +1,10 @@
 /* Data sets: arrays of the user, or idx files (LeCun, the MNIST page: a magic of two zero bytes, a type, a rank; big-endian sizes; the data). */
 #include "data/dataset.h"
 
-#include "base/alloc.h"
 #include "base/file.h"
-#include "base/options.h"
+#include "base/fpmode.h"
 
 #include <string.h>
-
-bool soma__data_options(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size) {
-    if (soma__options_copy(out, known, options, size)) return true;
-    soma_error_raise(ctx, SOMA_ERROR_VERSION, "%s: its options use a field that soma %s does not have; a newer soma is needed", call, soma_version());
-    return false;
-}
 
 int64_t soma_dataset_count(const soma_dataset *d) { return d ? d->count : 0; }
 
@@ -47,12 +40,32 @@ soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const 
 
 static void close_file(void *file) { soma__file_close(file); }
 
+/* What the head promises: *head bytes, then *want bytes. False when they are not all there, or promise more than a size holds. */
+static bool read_head(const uint8_t *data, size_t n, size_t *head, size_t *want, int64_t *shape) {
+    *head = n < 4 ? 4 : 4 + 4 * (size_t)data[3];
+    *want = 1;
+    if (n < *head) return false;
+    for (int i = 0; i < data[3]; i++) {
+        const uint8_t *b = data + 4 + 4 * i;
+        int64_t size = (int64_t)b[0] << 24 | (int64_t)b[1] << 16 | (int64_t)b[2] << 8 | b[3];
+        if (shape) shape[i] = size;
+        if (__builtin_mul_overflow(*want, (size_t)size, want)) return false;
+    }
+    return *want < SIZE_MAX / 2;
+}
+
+/* No more than a byte beyond what is promised is unpacked; of what is no idx file, the head. */
+static size_t most_of_idx(const uint8_t *data, size_t n) {
+    size_t head, want;
+    return n < 4 || data[3] >= SOMA_MAX_DIMS || !read_head(data, n, &head, &want, NULL) ? n : head + want + 1;
+}
+
 /* Opens an idx file of bytes with the given rank (0: any from 2 on); sizes go to shape. NULL with the error pending. */
 static const uint8_t *open_idx(soma_context *ctx, const char *path, int rank, int64_t *shape, int *ndim) {
     char why[256];
     soma__file *f = soma_scope_memory(ctx, sizeof *f);
     if (!f) return NULL;
-    soma_status s = soma__file_open(f, &soma__default_allocator, path, why, sizeof why);
+    soma_status s = soma__file_open(f, soma_context_allocator(ctx), path, most_of_idx, why, sizeof why);
     if (s != SOMA_OK) return soma_error_raise(ctx, s, "%s: %s", path, why), NULL;
     if (soma_scope_defer(ctx, close_file, f) != SOMA_OK) return soma__file_close(f), NULL;
     if (f->size < 4 || f->data[0] || f->data[1] || f->data[2] != 8 || (rank ? f->data[3] != rank : f->data[3] < 2 || f->data[3] >= SOMA_MAX_DIMS)) {
@@ -62,16 +75,14 @@ static const uint8_t *open_idx(soma_context *ctx, const char *path, int rank, in
         return NULL;
     }
     *ndim = f->data[3];
-    size_t head = 4 + 4 * (size_t)*ndim, want = 1;
-    bool fits = f->size >= head;
-    for (int i = 0; fits && i < *ndim; i++) {
-        const uint8_t *b = f->data + 4 + 4 * i;
-        shape[i] = (int64_t)b[0] << 24 | (int64_t)b[1] << 16 | (int64_t)b[2] << 8 | b[3];
-        fits = !__builtin_mul_overflow(want, (size_t)shape[i], &want);
+    size_t head, want;
+    if (!read_head(f->data, f->size, &head, &want, shape)) {
+        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its header is cut, or wants more data than there can be", path);
+        return NULL;
     }
-    if (!fits || f->size - head != want) {
-        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its header wants %zu bytes of data, the file has %zu%s", path, fits ? want : 0, f->size > head ? f->size - head : 0,
-                         fits && f->size >= head && f->size - head < want ? " (truncated?)" : "");
+    if (f->size - head != want) {
+        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its header wants %zu bytes of data, the file has %s%zu%s", path, want, f->memory && f->size - head > want ? "at least " : "",
+                         f->size - head, f->size - head < want ? " (truncated?)" : "");
         return NULL;
     }
     return f->data + head;
@@ -80,7 +91,7 @@ static const uint8_t *open_idx(soma_context *ctx, const char *path, int rank, in
 soma_dataset *soma_dataset_idx_v(soma_context *ctx, const char *images, const char *labels, const soma_idx_opts *options, size_t size) {
     if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
     soma_idx_opts o;
-    if (!soma__data_options(ctx, "dataset_idx", &o, sizeof o, options, size)) return NULL;
+    if (!soma_options_read(ctx, "dataset_idx", &o, sizeof o, options, size)) return NULL;
     if (!images || !labels) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "dataset_idx: two paths are wanted"), NULL;
     int64_t shape[SOMA_MAX_DIMS], n;
     int ndim, one;
@@ -93,7 +104,9 @@ soma_dataset *soma_dataset_idx_v(soma_context *ctx, const char *images, const ch
     soma_dataset *d = soma_scope_memory(ctx, sizeof *d);
     if (!d) return NULL;
     *d = (soma_dataset){.ctx = ctx, .bytes = x, .labels = y, .count = n, .features = 1, .ndim = ndim - 1};
+    soma__fpmode mode = soma__fpmode_enter();
     d->scale = o.scale.set ? (float)o.scale.value : (float)(1.0 / 255);
+    soma__fpmode_leave(mode);
     for (int i = 1; i < ndim; i++) d->shape[i - 1] = shape[i], d->features *= shape[i];
     return d;
 }

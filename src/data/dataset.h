@@ -14,8 +14,6 @@ struct soma_dataset {
     int64_t count, features, ndim, shape[SOMA_MAX_DIMS];
 };
 
-/* Copies an option struct; false with an error pending when it is newer than the library. */
-bool soma__data_options(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size);
 /* Copies sample i. */
 void soma__dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target);
 

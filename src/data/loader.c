@@ -3,12 +3,12 @@
 #include "data/dataset.h"
 
 #include "base/fork.h"
+#include "base/fpmode.h"
 #include "base/random.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-
 
 typedef struct slot {
     float *inputs;
@@ -52,7 +52,9 @@ static void shuffle(soma_loader *l, int64_t epoch) {
 static void fill(soma_loader *l, int64_t b) {
     slot *s = &l->slots[b % 2];
     int64_t from = b * l->batch, n = l->data->count - from < l->batch ? l->data->count - from : l->batch;
+    soma__fpmode mode = soma__fpmode_enter();
     for (int64_t i = 0; i < n; i++) soma__dataset_sample(l->data, l->order[from + i], s->inputs + i * l->data->features, &s->targets[i]);
+    soma__fpmode_leave(mode);
     s->count = n;
 }
 
@@ -103,7 +105,7 @@ soma_loader *soma_loader_new_v(soma_context *ctx, soma_dataset *d, int64_t batch
     if (d->ctx != ctx) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "loader: the data set belongs to another context"), NULL;
     if (batch < 1) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "loader: a batch of %lld samples; at least 1 is wanted", (long long)batch), NULL;
     soma_loader_opts o;
-    if (!soma__data_options(ctx, "loader", &o, sizeof o, options, size)) return NULL;
+    if (!soma_options_read(ctx, "loader", &o, sizeof o, options, size)) return NULL;
     soma_loader *l = soma_scope_memory(ctx, sizeof *l);
     if (!l) return NULL;
     l->opts = o;

@@ -1,12 +1,15 @@
 /* A context's life, and its scopes'. */
 #include "exec/run.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backend/cpu/isa.h"
 #include "base/options.h"
+#include "base/processors.h"
+
+#define MOST_THREADS 1024
 
 static void *counting_alloc(void *user, size_t size, size_t align) {
     soma_context *ctx = user;
@@ -21,20 +24,33 @@ static void counting_free(void *user, void *memory, size_t size) {
 
 static soma_status flush_all(soma_context *ctx) { return soma__exec_flush(ctx, INT32_MAX); }
 
-/* The instruction set asked for, capped by SOMA_ISA and by the machine; -1 when the name is none. */
+/* The instruction set asked for, capped by SOMA_ISA and by the machine; -1 when a name is none. */
 static int choose_isa(const char *asked) {
-    int best = soma__isa_best();
     const char *cap = getenv("SOMA_ISA");
-    int isa = cap && *cap ? soma__isa_from_name(cap) : best;
-    if (isa >= 0) best = soma__isa_cap(isa);
-    if (!asked) return best;
-    isa = soma__isa_from_name(asked);
-    if (isa > best) isa = best;
-    return isa < 0 ? -1 : soma__isa_cap(isa);
+    int best = cap && *cap ? soma__isa_from_name(cap) : soma__isa_best(), isa = asked ? soma__isa_from_name(asked) : best;
+    if (best < 0 || isa < 0) return -1;
+    best = soma__isa_cap(best);
+    return isa > best ? best : soma__isa_cap(isa);
+}
+
+/* Threads asked for by the options, by SOMA_THREADS, or one per processor that the process may use; -1 for what is no such number. */
+static int64_t choose_threads(int64_t asked) {
+    const char *text = getenv("SOMA_THREADS");
+    if (!asked && text && *text) {
+        char *end;
+        errno = 0;
+        asked = strtoll(text, &end, 10);
+        if (errno || *end || asked < 1) return -1;
+    }
+    if (!asked) {
+        asked = soma__processors();
+        return asked > MOST_THREADS ? MOST_THREADS : asked;
+    }
+    return asked < 1 || asked > MOST_THREADS ? -1 : asked;
 }
 
 static soma_status set_up(soma_context *ctx, const soma_context_opts *o) {
-    const char *fuse = getenv("SOMA_FUSE"), *threads = getenv("SOMA_THREADS");
+    const char *fuse = getenv("SOMA_FUSE");
     ctx->fuse = !o->no_fusion && !(fuse && strcmp(fuse, "0") == 0);
     const char *reference = getenv("SOMA_REFERENCE");
     ctx->reference = reference && strcmp(reference, "1") == 0;
@@ -46,13 +62,11 @@ static soma_status set_up(soma_context *ctx, const soma_context_opts *o) {
     ctx->epoch = 1;
     ctx->stream = SOMA_STREAM_USER;
     ctx->isa = choose_isa(o->isa);
-    int64_t n = o->threads;
-    if (!n && threads) n = strtol(threads, NULL, 10);
-    if (!n) n = sysconf(_SC_NPROCESSORS_ONLN);
-    if (n < 0 || n > 1024 || ctx->isa < 0) return SOMA_ERROR_ARGUMENT;
+    int64_t n = choose_threads(o->threads);
+    if (n < 0 || ctx->isa < 0) return SOMA_ERROR_ARGUMENT;
     ctx->plans = soma__calloc(&ctx->alloc, sizeof *ctx->plans);
     if (!ctx->plans) return SOMA_ERROR_MEMORY;
-    soma_status s = soma__pool_create(&ctx->alloc, n < 1 ? 1 : (int)n, &ctx->pool);
+    soma_status s = soma__pool_create(&ctx->alloc, (int)n, &ctx->pool);
     ctx->forks = soma__forks();
     ctx->plans->env = (soma__env){ctx->pool, ctx->isa, ctx->seed, ctx};
     return s;
@@ -161,6 +175,7 @@ soma_status soma_scope_defer(soma_context *ctx, void (*fn)(void *arg), void *arg
     return ctx->status;
 }
 
+const soma_allocator *soma_context_allocator(const soma_context *ctx) { return ctx ? &ctx->alloc : NULL; }
 const char *soma_context_isa(const soma_context *ctx) { return ctx ? soma__isa_name(ctx->isa) : ""; }
 int64_t soma_context_threads(const soma_context *ctx) { return ctx ? soma__pool_threads(ctx->pool) : 0; }
 uint64_t soma_initial_seed(const soma_context *ctx) { return ctx ? ctx->seed : 0; }

@@ -2,6 +2,8 @@
  * last) is put back, and done again by each run. */
 #include "exec/variant.h"
 
+#include "base/fpmode.h"
+
 #include <string.h>
 
 typedef struct soma__capturing {
@@ -197,7 +199,10 @@ soma_status soma__variant_run(soma_context *ctx, soma__variant *v, const void *c
         *b->where = (char *)(uintptr_t)data[v->input_binds[2 * i + 1]] + b->offset;
     }
     for (size_t i = 0; i < v->n_draws; i++) v->draws[i].position->inline_data[1] = ctx->streams.list[v->draws[i].stream].counter + v->draws[i].from;
-    if (run_hooks(ctx, v) != SOMA_OK) return ctx->status;
+    soma__fpmode mode = soma__fpmode_enter(); /* hooks compute numbers, too */
+    soma_status hooked = run_hooks(ctx, v);
+    soma__fpmode_leave(mode);
+    if (hooked != SOMA_OK) return ctx->status;
     int done;
     if (soma__exec_steps(ctx, p, &done) != SOMA_OK) {
         size_t changed = soma__plan_changed(p, done);
@@ -219,7 +224,9 @@ soma_status soma_on_run(soma_context *ctx, soma_status (*fn)(void *user), void (
     if (!ctx || !fn) return SOMA_ERROR_ARGUMENT;
     if (!soma__ok(ctx)) return ctx->status;
     if (!ctx->capturing) {
+        soma__fpmode mode = soma__fpmode_enter();
         soma_status s = fn(user);
+        soma__fpmode_leave(mode);
         if (s != SOMA_OK) return soma_error_raise(ctx, s, "on_run: the hook failed");
         if (undo && !soma__undo_push(ctx, (soma__undo){.fn = undo, .user = user})) undo(user);
         return ctx->status;

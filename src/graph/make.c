@@ -1,6 +1,8 @@
 /* Leaves: data of the user, numbers, variables; and the nodes that change variables. */
 #include "graph/context.h"
 
+#include "base/fpmode.h"
+
 #include <string.h>
 
 static soma_tensor *leaf(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
@@ -33,12 +35,23 @@ static int64_t to_integer(double v) {
     return v >= 0x1p63 ? INT64_MAX : v < -0x1p63 ? INT64_MIN : (int64_t)v;
 }
 
+/* Rounded to nearest, whatever the caller's mode is. */
+static float to_f32(double value) {
+    float f = (float)value;
+    if ((double)f == value || value != value) return f;
+    soma__fpmode mode = soma__fpmode_enter();
+    volatile double again = value; /* the compiler does not know that the mode changed */
+    f = (float)again;
+    soma__fpmode_leave(mode);
+    return f;
+}
+
 soma_tensor *soma__number(soma_context *ctx, double value, soma_dtype dtype) {
     soma_tensor *x = leaf(ctx, dtype, NULL, 0);
     if (!x) return NULL;
     x->flags |= SOMA__NUMBER;
     x->data = x->inline_data;
-    if (dtype == SOMA_F32) *(float *)x->data = (float)value;
+    if (dtype == SOMA_F32) *(float *)x->data = to_f32(value);
     else if (dtype == SOMA_F64) *(double *)x->data = value;
     else if (dtype == SOMA_I64) *(int64_t *)x->data = to_integer(value);
     else if (dtype == SOMA_I32) *(int32_t *)x->data = (int32_t)(uint32_t)to_integer(value);

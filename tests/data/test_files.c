@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #if SOMA_HAVE_ZLIB
 #include <zlib.h>
@@ -157,7 +158,49 @@ static void compressed_files_are_read_and_cut_ones_refused(void **state) {
     check_fine(ctx);
     soma_context_free(ctx);
 }
+
+static size_t most;
+static void *measured(void *user, size_t size, size_t align) {
+    (void)user;
+    if (size > most) most = size;
+    return aligned_alloc(align, (size + align - 1) / align * align);
+}
+static void release(void *user, void *memory, size_t size) { (void)user, (void)size, free(memory); }
+
+/* No more is unpacked than the head promises, however much the file holds; and a head that promises more than there is takes no memory for it. */
+static void a_bomb_does_not_go_off(void **state) {
+    (void)state;
+    soma_allocator a = {measured, release, NULL};
+    soma_context *ctx = check_context(&(soma_context_opts){.allocator = &a, .threads = 1});
+    const char *y = plain("y", labels, sizeof labels);
+    const size_t size = (size_t)64 << 20;
+    unsigned char *big = calloc(size, 1), *gz = malloc(size / 500);
+    memcpy(big, images, sizeof images);
+    size_t n = pack(gz, size / 500, big, size);
+    most = 0;
+    const char *bomb = plain("bomb.gz", gz, n);
+    refused(ctx, bomb, y, SOMA_ERROR_FORMAT, bomb, "wants 30 bytes of data, the file has at least");
+    big[0] = 1; /* no idx file at all */
+    bomb = plain("bomb.gz", gz, pack(gz, size / 500, big, size));
+    refused(ctx, bomb, y, SOMA_ERROR_FORMAT, bomb, "no idx file");
+    memcpy(big, images, sizeof images);
+    big[4] = 255; /* 4 billion images */
+    bomb = plain("bomb.gz", gz, pack(gz, size / 500, big, 4096));
+    refused(ctx, bomb, y, SOMA_ERROR_FORMAT, bomb, "truncated");
+    assert_true(most < 1u << 20);
+    free(big), free(gz);
+    soma_context_free(ctx);
+}
 #endif
+
+static void a_fifo_is_not_waited_for(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    const char *fifo = path_of("fifo");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    refused(ctx, fifo, fifo, SOMA_ERROR_IO, fifo, "no regular file");
+    soma_context_free(ctx);
+}
 
 static soma_status body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
     (void)n_in, (void)n_out;
@@ -190,8 +233,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_missing_file_is_named), cmocka_unit_test(a_file_cut_at_any_byte_is_refused),
                                        cmocka_unit_test(a_wrong_head_is_refused), cmocka_unit_test(counts_that_disagree_name_both_files),
 #if SOMA_HAVE_ZLIB
-                                       cmocka_unit_test(compressed_files_are_read_and_cut_ones_refused),
+                                       cmocka_unit_test(compressed_files_are_read_and_cut_ones_refused), cmocka_unit_test(a_bomb_does_not_go_off),
 #endif
+                                       cmocka_unit_test(a_fifo_is_not_waited_for),
                                        cmocka_unit_test(a_label_that_the_model_does_not_have_is_an_error_of_its_batch)};
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     char command[96];

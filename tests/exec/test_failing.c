@@ -2,6 +2,13 @@
 #include "support/check.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#if SOMA_HAVE_ZLIB
+#include <zlib.h>
+#endif
+
+static char images[64], labels[64];
 
 typedef struct counter {
     int64_t left, live, bytes;
@@ -58,7 +65,31 @@ static soma_status work(soma_context *ctx) {
     soma_loader *l = soma_loader_new(ctx, soma_dataset_arrays(ctx, x, t, 4, SOMA_SHAPE(2)), 2, &(soma_loader_opts){.shuffle = 1});
     soma_batch b;
     soma_loader_next(l, &b);
+    soma_loader_next(soma_loader_new(ctx, soma_dataset_idx(ctx, images, labels, NULL), 1, NULL), &b);
     return soma_error_status(ctx);
+}
+
+static const char *write_file(char *path, const void *data, size_t size) {
+    strcpy(path, "/tmp/soma-failing-XXXXXX");
+    int fd = mkstemp(path);
+    if (fd < 0 || write(fd, data, size) != (ssize_t)size) abort();
+    close(fd);
+    return path;
+}
+
+/* One image of a pixel, packed where that can be read; and its label. */
+static void write_files(void) {
+    unsigned char x[17] = {0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 51}, y[9] = {0, 0, 8, 1, 0, 0, 0, 1, 0};
+#if SOMA_HAVE_ZLIB
+    unsigned char gz[256];
+    z_stream z = {.next_in = x, .avail_in = sizeof x, .next_out = gz, .avail_out = sizeof gz};
+    if (deflateInit2(&z, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) != Z_OK || deflate(&z, Z_FINISH) != Z_STREAM_END) abort();
+    deflateEnd(&z);
+    write_file(images, gz, sizeof gz - z.avail_out);
+#else
+    write_file(images, x, sizeof x);
+#endif
+    write_file(labels, y, sizeof y);
 }
 
 static void every_allocation_may_fail(void **state) {
@@ -85,5 +116,8 @@ static void every_allocation_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    write_files();
+    int bad = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(images), unlink(labels);
+    return bad;
 }
