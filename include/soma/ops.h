@@ -47,17 +47,39 @@ typedef struct soma_cross_entropy_opts {
 } soma_cross_entropy_opts;
 SOMA_WITH_OPTS(soma_tensor *, soma_cross_entropy, (soma_tensor * input, soma_tensor *target), (input, target), soma_cross_entropy_opts)
 
-/* One step of an optimizer as one node: parameter and state variables are overwritten. The meaning of each number in hyper (a 1-d tensor of the parameter's dtype,
- * usually borrowed from the optimizer) stands at the definition. Written for soma/optim.h; open for optimizers of your own. SOMA_ERROR_SHAPE or SOMA_ERROR_DTYPE
+/* One step of an optimizer as one node: parameter and state variables are overwritten. hyper is a 1-d tensor of the parameter's dtype, usually borrowed from the
+ * optimizer, with its numbers at the places below. Written for soma/optim.h; open for optimizers of your own. SOMA_ERROR_SHAPE or SOMA_ERROR_DTYPE
  * for what does not fit the parameter, SOMA_ERROR_ARGUMENT for other flags or one tensor in two places. */
-/* hyper: lr, momentum, 1 - dampening, weight_decay, sign (1 or -1 for maximize), first (1: momentum starts as the gradient). flags: 1 nesterov, 2 momentum used,
- * 4 weight decay used. momentum may be NULL. torch.optim.SGD. */
+enum {
+    SOMA_SGD_LR,
+    SOMA_SGD_MU,           /* momentum */
+    SOMA_SGD_UNDAMPED,     /* 1 - dampening */
+    SOMA_SGD_WEIGHT_DECAY,
+    SOMA_SGD_SIGN,         /* 1, or -1 to maximize */
+    SOMA_SGD_FIRST,        /* not 0: momentum starts as the gradient */
+    SOMA_SGD_NUMBERS
+};
+enum { SOMA_SGD_NESTEROV = 1, SOMA_SGD_MOMENTUM = 2, SOMA_SGD_DECAY = 4 }; /* flags: what is used */
+/* torch.optim.SGD. momentum may be NULL. */
 SOMA_API soma_status soma_sgd_update(soma_tensor *param, soma_tensor *momentum, soma_tensor *grad, soma_tensor *hyper, int64_t flags);
-/* hyper: lr / bias_correction1, beta1, 1 - beta1, beta2, 1 - beta2, sqrt(bias_correction2), eps, weight_decay, 1 - lr * weight_decay, sign. flags: 1 decoupled (AdamW),
- * 4 weight decay used. torch.optim.Adam, AdamW. */
+enum {
+    SOMA_ADAM_STEP, /* lr / bias_correction1 */
+    SOMA_ADAM_BETA1,
+    SOMA_ADAM_BETA1_REST, /* 1 - beta1 */
+    SOMA_ADAM_BETA2,
+    SOMA_ADAM_BETA2_REST, /* 1 - beta2 */
+    SOMA_ADAM_ROOT_BIAS2, /* sqrt(bias_correction2) */
+    SOMA_ADAM_EPS,
+    SOMA_ADAM_WEIGHT_DECAY,
+    SOMA_ADAM_SHRINK, /* 1 - lr * weight_decay */
+    SOMA_ADAM_SIGN,   /* 1, or -1 to maximize */
+    SOMA_ADAM_NUMBERS
+};
+enum { SOMA_ADAM_DECOUPLED = 1, SOMA_ADAM_DECAY = 4 }; /* flags: AdamW's decay; is there any */
+/* torch.optim.Adam, AdamW. */
 SOMA_API soma_status soma_adam_update(soma_tensor *param, soma_tensor *exp_avg, soma_tensor *exp_avg_sq, soma_tensor *grad, soma_tensor *hyper, int64_t flags);
 
-/* An op's number of rows and names, for tools. */
+/* For tools: how many ops have a number, and the name of one; "" for another number. */
 SOMA_API int64_t soma_op_count(void);
 SOMA_API const char *soma_op_name(int64_t op);
 

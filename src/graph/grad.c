@@ -157,7 +157,8 @@ static bool live_grad(soma_context *ctx, soma_tensor *p) {
 
 soma_status soma_backward(soma_tensor *loss, soma_tensor *seed) {
     soma_tensor *both[2] = {loss, seed};
-    if (!loss || !soma__check(both, seed ? 2 : 1)) return loss ? soma_error_status(loss->ctx) : SOMA_ERROR_ARGUMENT;
+    soma_status s = soma__check_status("backward", both, seed ? 2 : 1);
+    if (s != SOMA_OK) return s;
     soma_context *ctx = loss->ctx;
     nodes n;
     if (!nodes_take(ctx, &n)) return ctx->status;
@@ -219,7 +220,8 @@ soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tens
 }
 
 soma_status soma_requires_grad(soma_tensor *x, bool on) {
-    if (!x || !soma__check(&x, 1)) return x ? soma_error_status(x->ctx) : SOMA_ERROR_ARGUMENT;
+    soma_status s = soma__check_status("requires_grad", &x, 1);
+    if (s != SOMA_OK) return s;
     if (!soma__is_float(x->dtype))
         return soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "requires_grad: %s has no gradients; float32 and float64 have", soma_dtype_name((soma_dtype)x->dtype));
     if (x->op != SOMA_OP_leaf)
@@ -239,7 +241,8 @@ soma_tensor *soma_tensor_grad(soma_tensor *p) {
 
 soma_status soma_set_grad(soma_tensor *p, soma_tensor *gradient) {
     soma_tensor *both[2] = {p, gradient};
-    if (!p || !soma__check(both, gradient ? 2 : 1)) return p ? soma_error_status(p->ctx) : SOMA_ERROR_ARGUMENT;
+    soma_status s = soma__check_status("set_grad", both, gradient ? 2 : 1);
+    if (s != SOMA_OK) return s;
     if (gradient && (!soma__same_shape(p, gradient) || p->dtype != gradient->dtype))
         return soma_error_raise(p->ctx, SOMA_ERROR_SHAPE, "set_grad: the gradient of '%s' must have its shape and dtype", soma_tensor_name(p));
     if (!soma__capture_find(p, true) || (gradient && !live_grad(p->ctx, p))) return p->ctx->status;

@@ -29,12 +29,6 @@ soma_tensor *soma_borrow(soma_context *ctx, const void *data, soma_dtype dtype, 
     return x;
 }
 
-/* Truncated, with the ends of int64 as limits; NaN is 0. What a narrower integer cannot hold wraps. */
-static int64_t to_integer(double v) {
-    if (v != v) return 0;
-    return v >= 0x1p63 ? INT64_MAX : v < -0x1p63 ? INT64_MIN : (int64_t)v;
-}
-
 /* Rounded to nearest, whatever the caller's mode is. */
 static float to_f32(double value) {
     float f = (float)value;
@@ -53,9 +47,9 @@ soma_tensor *soma__number(soma_context *ctx, double value, soma_dtype dtype) {
     x->data = x->inline_data;
     if (dtype == SOMA_F32) *(float *)x->data = to_f32(value);
     else if (dtype == SOMA_F64) *(double *)x->data = value;
-    else if (dtype == SOMA_I64) *(int64_t *)x->data = to_integer(value);
-    else if (dtype == SOMA_I32) *(int32_t *)x->data = (int32_t)(uint32_t)to_integer(value);
-    else *(uint8_t *)x->data = dtype == SOMA_BOOL ? value != 0 : (uint8_t)to_integer(value);
+    else if (dtype == SOMA_I64) *(int64_t *)x->data = soma__to_i64(value);
+    else if (dtype == SOMA_I32) *(int32_t *)x->data = (int32_t)(uint32_t)soma__to_i64(value); /* wraps, as the arithmetic that it is for */
+    else *(uint8_t *)x->data = dtype == SOMA_BOOL ? value != 0 : (uint8_t)soma__to_i64(value);
     return x;
 }
 
@@ -157,7 +151,8 @@ soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int wri
 
 soma_status soma_assign(soma_tensor *variable, soma_tensor *value) {
     soma_tensor *in[2] = {variable, value};
-    if (!variable || !value || !soma__check(in, 2)) return variable ? soma_error_status(variable->ctx) : SOMA_ERROR_ARGUMENT;
+    soma_status s = soma__check_status("assign", in, 2);
+    if (s != SOMA_OK) return s;
     soma_context *ctx = variable->ctx;
     if (!soma__same_shape(variable, value) || variable->dtype != value->dtype) {
         char a[128], b[128];
@@ -185,7 +180,8 @@ soma_tensor *soma_detach(soma_tensor *x) {
 }
 
 soma_status soma_guard_finite(soma_tensor *x) {
-    if (!x || !soma__check(&x, 1)) return x ? soma_error_status(x->ctx) : SOMA_ERROR_ARGUMENT;
+    soma_status s = soma__check_status("guard_finite", &x, 1);
+    if (s != SOMA_OK) return s;
     soma__record r = {SOMA_OP_guard, SOMA_BOOL, 0, NULL, &x, 1, NULL, 0};
     return soma__graph_record(x->ctx, &r) ? SOMA_OK : soma_error_status(x->ctx);
 }
@@ -196,7 +192,11 @@ int64_t soma_custom_register(soma_context *ctx, const soma_custom_def *def) {
         return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "custom_register: a definition needs a name, a shape function and a forward function");
     soma__customs *c = &ctx->customs;
     if (!soma__grow(ctx, (void **)&c->defs, &c->capacity, c->count + 1, sizeof *c->defs)) return SOMA_ERROR_MEMORY;
+    size_t length = strlen(def->name) + 1;
+    char *name = soma__scope_alloc(&ctx->root, length, 1);
+    if (!name) return soma__no_memory(ctx), SOMA_ERROR_MEMORY;
     c->defs[c->count] = *def;
+    c->defs[c->count].name = memcpy(name, def->name, length);
     return (int64_t)c->count++;
 }
 
@@ -216,6 +216,12 @@ soma_tensor *soma_custom(soma_context *ctx, int64_t number, soma_tensor *const *
     soma_dtype dtype = (soma_dtype)inputs[0]->dtype;
     soma_status s = def->shape(def->user, inputs, n, shape, &ndim, &dtype);
     if (s != SOMA_OK) return soma_error_raise(ctx, s, "custom: the shape function of '%s' failed", def->name), NULL;
+    int64_t numel;
+    if ((unsigned)dtype >= SOMA_DTYPES || !soma__shape_ok(shape, ndim, &numel)) {
+        soma_error_raise(ctx, (unsigned)dtype >= SOMA_DTYPES ? SOMA_ERROR_DTYPE : SOMA_ERROR_SHAPE,
+                         "custom: the shape function of '%s' gives %lld dimensions and the dtype %d; no tensor is so", def->name, (long long)ndim, (int)dtype);
+        return NULL;
+    }
     soma__record r = {SOMA_OP_custom, dtype, ndim, shape, inputs, (int)n, &number, 1};
     return soma__graph_record(ctx, &r);
 }

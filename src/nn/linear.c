@@ -5,13 +5,6 @@ static soma_tensor *forward(soma_module *m, soma_tensor *x) {
     return soma_linear(x, m->first->tensor, m->first->next ? m->first->next->tensor : NULL);
 }
 
-/* sqrt by Newton's steps from above, so that no libm is needed; n is at least 1. */
-static double root(double n) {
-    double r = n;
-    for (double next = (r + n / r) / 2; next < r; next = (r + n / r) / 2) r = next;
-    return r;
-}
-
 soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t out_features, const soma_linear_opts *options, size_t size) {
     soma_linear_opts o;
     if (!ctx || !soma_options_read(ctx, "linear", &o, sizeof o, options, size)) return NULL;
@@ -21,7 +14,7 @@ soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t ou
     }
     soma_module *m = soma__module_new(ctx, "linear", forward);
     if (!m) return NULL;
-    double bound = 1 / root((double)in_features);
+    double bound = 1 / __builtin_sqrt((double)in_features);
     uint64_t stream = soma_stream_use(ctx, SOMA_STREAM_INIT);
     soma_interior_begin(ctx);
     soma_tensor *w = soma_uniform(ctx, -bound, bound, (soma_dtype)o.dtype, SOMA_SHAPE(out_features, in_features));

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-
 soma_tensor *soma_full(soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     soma_tensor *n = soma__number(ctx, value, dtype);
     if (!n) return NULL;
@@ -44,9 +43,9 @@ static int arange_run(const soma__call *c) {
         switch (c->out.dtype) {
         case SOMA_F32: ((float *)c->out.data)[i] = (float)v; break;
         case SOMA_F64: ((double *)c->out.data)[i] = v; break;
-        case SOMA_I64: ((int64_t *)c->out.data)[i] = (int64_t)v; break;
-        case SOMA_I32: ((int32_t *)c->out.data)[i] = (int32_t)v; break;
-        default: ((uint8_t *)c->out.data)[i] = (uint8_t)(int64_t)v;
+        case SOMA_I64: ((int64_t *)c->out.data)[i] = soma__to_i64(v); break;
+        case SOMA_I32: ((int32_t *)c->out.data)[i] = soma__to_i32(v); break;
+        default: ((uint8_t *)c->out.data)[i] = soma__to_u8(v);
         }
     }
     return SOMA_OK;
@@ -86,6 +85,15 @@ static void custom_grad(const soma__vjp *v) {
     soma_tensor *g[4] = {0};
     soma_status s = def->gradient ? def->gradient(def->user, v->in, (size_t)v->n_in, v->node, v->gy, g) : SOMA_ERROR_UNSUPPORTED;
     if (s != SOMA_OK) soma_error_raise(v->ctx, s, "custom: the op '%s' has no gradient, or its gradient failed", def->name);
-    for (int k = 0; k < v->n_in; k++) v->gx[k] = g[k];
+    for (int k = 0; k < v->n_in && s == SOMA_OK; k++) {
+        if (g[k] && (!soma__same_shape(g[k], v->in[k]) || g[k]->dtype != v->in[k]->dtype)) {
+            char have[128], want[128];
+            soma_error_raise(v->ctx, SOMA_ERROR_SHAPE, "custom: the gradient of '%s' for input %d is %s %s, the input is %s %s", def->name, k,
+                             soma_dtype_name((soma_dtype)g[k]->dtype), soma_shape_text(g[k], have, sizeof have), soma_dtype_name((soma_dtype)v->in[k]->dtype),
+                             soma_shape_text(v->in[k], want, sizeof want));
+            return;
+        }
+        v->gx[k] = g[k];
+    }
 }
 const soma__op_def soma__op_custom = {.name = "custom", .cls = SOMA__CLASS_KERNEL, .run = custom_run, .fails = true, .grad = custom_grad};

@@ -17,6 +17,24 @@ bool soma__check(soma_tensor *const *in, int n) {
     return true;
 }
 
+soma_status soma__check_status(const char *call, soma_tensor *const *in, int n) {
+    soma_context *ctx = NULL;
+    int null = -1;
+    for (int i = 0; i < n; i++) {
+        if (!in[i] && null < 0) null = i;
+        if (in[i] && !ctx) ctx = in[i]->ctx;
+    }
+    if (!ctx) return SOMA_ERROR_ARGUMENT;
+    if (null >= 0) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: input %d is NULL", call, null);
+    return soma__check(in, n) ? SOMA_OK : soma_error_status(ctx);
+}
+
+bool soma__there(soma_context *ctx, const char *op, const void *array, int64_t n) {
+    if (array || n <= 0) return true;
+    soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: the array of %lld elements is NULL", op, (long long)n);
+    return false;
+}
+
 bool soma__check_dim(const soma_tensor *x, const char *op, int64_t *dim) {
     int64_t n = x->ndim ? x->ndim : 1, d = *dim < 0 ? *dim + n : *dim;
     char shape[128];

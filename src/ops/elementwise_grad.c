@@ -25,6 +25,15 @@ static soma_tensor *to_shape(soma_tensor *g, const soma_tensor *x) {
 static soma_tensor *zero_like(soma_tensor *x) { return soma__number(x->ctx, 0, (soma_dtype)x->dtype); }
 static soma_tensor *when(soma_tensor *c, soma_tensor *g) { return g ? soma_where(c, g, zero_like(g)) : NULL; }
 
+/* Steps: flat wherever they have a slope. */
+static soma_tensor *flat(soma_tensor *x) { return soma_zeros(x->ctx, (soma_dtype)x->dtype, x->shape, x->ndim); }
+RULE1(sign, flat(X))
+RULE1(floor, flat(X))
+RULE1(ceil, flat(X))
+RULE1(round, flat(X))
+RULE1(trunc, flat(X))
+RULE2(floor_divide, flat(X), flat(v->in[1])) /* PyTorch has no rule for it; this is floor's of a quotient */
+
 RULE1(neg, soma_neg(G))
 RULE1(abs, soma_mul(G, soma_sign(X)))
 RULE1(square, soma_mul(G, soma_mul_scalar(X, 2)))

@@ -47,7 +47,7 @@ soma_tensor *soma_cat(soma_tensor *const *xs, size_t count, int64_t dim) {
             return NULL;
         }
         widest.dtype = (uint8_t)soma__result_type(&widest, xs[i]);
-        shape[d] += xs[i]->shape[d];
+        if (__builtin_add_overflow(shape[d], xs[i]->shape[d], &shape[d])) shape[d] = INT64_MAX; /* too large: recording says so */
     }
     soma_dtype dtype = (soma_dtype)widest.dtype;
     for (size_t i = 0; i < count; i++)

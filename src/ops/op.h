@@ -116,8 +116,12 @@ const soma_custom_def *soma__custom_find(soma_context *ctx, int64_t number);
 /* Checks shared by the wrappers (ops/check.c). Each returns false with an error pending. */
 /* All inputs are there, of one context, and no error is pending. A NULL input is silent: the error that made it is pending. */
 bool soma__check(soma_tensor *const *in, int n);
+/* The same for calls that return a status: SOMA_OK, the pending error, or one that says which input is NULL. */
+soma_status soma__check_status(const char *call, soma_tensor *const *in, int n);
 /* Makes dim in [-ndim, ndim) non-negative. */
 bool soma__check_dim(const soma_tensor *x, const char *op, int64_t *dim);
+/* An array of n sizes is given. */
+bool soma__there(soma_context *ctx, const char *op, const void *array, int64_t n);
 /* NumPy broadcasting of two shapes. */
 bool soma__broadcast(const char *op, const soma_tensor *a, const soma_tensor *b, int64_t *shape, int64_t *ndim);
 /* torch.result_type. */

@@ -154,9 +154,10 @@ soma_tensor *soma_dropout_by(soma_tensor *x, soma_tensor *p) {
     soma_interior_begin(ctx);
     p = soma__as(p, (soma_dtype)x->dtype);
     soma_tensor *kept = soma_ge(soma_rand(ctx, (soma_dtype)x->dtype, x->shape, x->ndim), p);
-    /* p = 1: 0 / 0 is avoided by choosing after the division */
-    soma_tensor *scale = soma_reciprocal(soma_rsub_scalar(p, 1));
-    soma_tensor *y = soma_where(kept, soma_mul(x, scale), soma__number(ctx, 0, (soma_dtype)x->dtype));
+    /* p = 1 keeps nothing; its scale is 0, so that neither value nor gradient is 0 times infinity */
+    soma_tensor *one = soma__number(ctx, 1, (soma_dtype)x->dtype), *zero = soma__number(ctx, 0, (soma_dtype)x->dtype);
+    soma_tensor *scale = soma_where(soma_lt(p, one), soma_reciprocal(soma_rsub_scalar(p, 1)), zero);
+    soma_tensor *y = soma_where(kept, soma_mul(x, scale), zero);
     return soma_interior_end(ctx, y);
 }
 

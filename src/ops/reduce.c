@@ -322,7 +322,8 @@ soma_tensor *soma_logsumexp_v(soma_tensor *x, const soma_reduce_opts *options, s
 }
 
 soma_tensor *soma_sum_to(soma_tensor *x, const int64_t *shape, int64_t ndim) {
-    if (!soma__check(&x, 1)) return NULL;
+    if (!soma__check(&x, 1) || !soma__there(x->ctx, "sum_to", shape, ndim)) return NULL;
+    if (ndim < 0 || ndim > x->ndim) return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "sum_to: %lld dimensions, the tensor has %d", (long long)ndim, x->ndim), NULL;
     soma_reduce_opts o = {.keepdim = 1};
     int64_t lead = x->ndim - ndim;
     for (int d = 0; d < x->ndim; d++)

@@ -1,30 +1,15 @@
 /* The table of all ops, made from ops.def. */
 #include "ops/elementwise.h"
 
-/* Through these no gradient flows. */
-#define soma__grad_sign NULL
-#define soma__grad_floor NULL
-#define soma__grad_ceil NULL
-#define soma__grad_round NULL
-#define soma__grad_trunc NULL
-#define soma__grad_isnan NULL
-#define soma__grad_isinf NULL
-#define soma__grad_isfinite NULL
-#define soma__grad_logical_not NULL
-#define soma__grad_floor_divide NULL
-#define soma__grad_eq NULL
-#define soma__grad_ne NULL
-#define soma__grad_lt NULL
-#define soma__grad_le NULL
-#define soma__grad_gt NULL
-#define soma__grad_ge NULL
-#define soma__grad_logical_and NULL
-#define soma__grad_logical_or NULL
-#define soma__grad_logical_xor NULL
-
-#define ELEMENTWISE(op) static const soma__op_def def_##op = {.name = #op, .cls = SOMA__CLASS_ELEMENTWISE, .run = soma__elementwise_run, .grad = soma__grad_##op};
-#define UNARY(name, kind, doc) ELEMENTWISE(name)
-#define BINARY(name, kind, doc) ELEMENTWISE(name)
+/* A truth has no slope. */
+#define GRAD_FLOATING(op) soma__grad_##op
+#define GRAD_NUMERIC(op) soma__grad_##op
+#define GRAD_ANY(op) soma__grad_##op
+#define GRAD_TEST(op) NULL
+#define GRAD_LOGIC(op) NULL
+#define ELEMENTWISE(op, kind) static const soma__op_def def_##op = {.name = #op, .cls = SOMA__CLASS_ELEMENTWISE, .run = soma__elementwise_run, .grad = GRAD_##kind(op)};
+#define UNARY(name, kind, doc) ELEMENTWISE(name, kind)
+#define BINARY(name, kind, doc) ELEMENTWISE(name, kind)
 #define OP(name, params, doc)
 #define INNER(name, doc)
 #define COMPOSITE(name, params, doc)

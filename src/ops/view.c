@@ -40,7 +40,7 @@ static int view_run(const soma__call *c) {
 /* reshape */
 
 soma_tensor *soma_reshape(soma_tensor *x, const int64_t *shape, int64_t ndim) {
-    if (!soma__check(&x, 1)) return NULL;
+    if (!soma__check(&x, 1) || !soma__there(x->ctx, "reshape", shape, ndim)) return NULL;
     int64_t to[SOMA_MAX_DIMS], known = 1, numel, infer = -1;
     char have[128];
     for (int64_t i = 0; i < ndim && ndim <= SOMA_MAX_DIMS; i++) {
@@ -76,7 +76,7 @@ const soma__op_def soma__op_reshape = {.name = "reshape", .cls = SOMA__CLASS_VIE
 /* permute */
 
 soma_tensor *soma_permute(soma_tensor *x, const int64_t *dims, int64_t ndim) {
-    if (!soma__check(&x, 1)) return NULL;
+    if (!soma__check(&x, 1) || !soma__there(x->ctx, "permute", dims, ndim)) return NULL;
     int64_t to[SOMA_MAX_DIMS], shape[SOMA_MAX_DIMS];
     unsigned seen = 0;
     bool fine = ndim == x->ndim;
@@ -130,7 +130,7 @@ static bool slice_view(const soma__operand *in, const int64_t *attr, int n_attr,
     (void)n_attr;
     memcpy(out->strides, in->strides, sizeof out->strides);
     *offset = out->numel ? attr[1] * in->strides[attr[0]] : 0;
-    out->strides[attr[0]] *= attr[2];
+    if (out->shape[attr[0]] > 1) out->strides[attr[0]] *= attr[2]; /* else it is never used, and a huge step would overflow */
     return true;
 }
 
@@ -165,7 +165,7 @@ const soma__op_def soma__op_slice_backward = {.name = "slice_backward", .cls = S
 /* expand */
 
 soma_tensor *soma_expand(soma_tensor *x, const int64_t *shape, int64_t ndim) {
-    if (!soma__check(&x, 1)) return NULL;
+    if (!soma__check(&x, 1) || !soma__there(x->ctx, "expand", shape, ndim)) return NULL;
     int64_t to[SOMA_MAX_DIMS];
     bool fine = ndim >= x->ndim && ndim <= SOMA_MAX_DIMS;
     for (int64_t i = 0; fine && i < ndim; i++) {

@@ -59,15 +59,14 @@ soma_tensor *soma_to(soma_tensor *x, soma_dtype dtype) {
 }
 
 /* Truncates towards zero, saturates, NaN gives 0. */
-static int64_t to_integer(double v, double low, double high, int64_t least, int64_t most) { return v != v ? 0 : v <= low ? least : v >= high ? most : (int64_t)v; }
 
 static void store_float(void *out, int64_t at, int dtype, double v) {
     switch (dtype) {
     case SOMA_F32: ((float *)out)[at] = (float)v; break;
     case SOMA_F64: ((double *)out)[at] = v; break;
-    case SOMA_I64: ((int64_t *)out)[at] = to_integer(v, -9223372036854775808.0, 9223372036854775808.0, INT64_MIN, INT64_MAX); break;
-    case SOMA_I32: ((int32_t *)out)[at] = (int32_t)to_integer(v, -2147483648.0, 2147483647.0, INT32_MIN, INT32_MAX); break;
-    case SOMA_U8: ((uint8_t *)out)[at] = (uint8_t)to_integer(v, 0.0, 255.0, 0, 255); break;
+    case SOMA_I64: ((int64_t *)out)[at] = soma__to_i64(v); break;
+    case SOMA_I32: ((int32_t *)out)[at] = soma__to_i32(v); break;
+    case SOMA_U8: ((uint8_t *)out)[at] = soma__to_u8(v); break;
     default: ((uint8_t *)out)[at] = v != 0;
     }
 }

@@ -1,24 +1,23 @@
 /* torch.optim.Adam and AdamW. Kingma, Ba: Adam, 2015; Loshchilov, Hutter: Decoupled weight decay regularization, 2019. */
 #include "optim/optim.h"
 
-#include <string.h>
-
 enum { BETA1, BETA2, EPS, DECAY, SIGN };
 
 static int states(const soma__group *g) { return (void)g, 2; }
 
-/* sqrt by Newton's steps from above; x in (0, 1]. */
-static double root(double x) {
-    double r = 1;
-    for (double next = (r + x / r) / 2; next < r; next = (r + x / r) / 2) r = next;
-    return r;
-}
-
 static void prepare(const soma__param *p, double *numbers) {
     const soma__group *g = p->group;
     double b1 = g->value[BETA1], b2 = g->value[BETA2], c1 = 1 - soma__optim_power(b1, p->steps), c2 = 1 - soma__optim_power(b2, p->steps);
-    double h[10] = {g->lr / c1, b1, 1 - b1, b2, 1 - b2, root(c2), g->value[EPS], g->value[DECAY], 1 - g->lr * g->value[DECAY], g->value[SIGN]};
-    memcpy(numbers, h, sizeof h);
+    numbers[SOMA_ADAM_STEP] = g->lr / c1;
+    numbers[SOMA_ADAM_BETA1] = b1;
+    numbers[SOMA_ADAM_BETA1_REST] = 1 - b1;
+    numbers[SOMA_ADAM_BETA2] = b2;
+    numbers[SOMA_ADAM_BETA2_REST] = 1 - b2;
+    numbers[SOMA_ADAM_ROOT_BIAS2] = __builtin_sqrt(c2);
+    numbers[SOMA_ADAM_EPS] = g->value[EPS];
+    numbers[SOMA_ADAM_WEIGHT_DECAY] = g->value[DECAY];
+    numbers[SOMA_ADAM_SHRINK] = 1 - g->lr * g->value[DECAY];
+    numbers[SOMA_ADAM_SIGN] = g->value[SIGN];
 }
 
 static soma_status record(soma__param *p, soma_tensor *grad, soma_tensor *hyper) {
@@ -43,7 +42,7 @@ soma_status soma_optim_adam_group_v(soma_optim *optim, soma_tensor *const *param
     if (!(g.value[BETA1] >= 0 && g.value[BETA1] < 1 && g.value[BETA2] >= 0 && g.value[BETA2] < 1 && g.value[EPS] >= 0 && g.value[DECAY] >= 0))
         return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "%s: betas %g, %g (in [0, 1)), eps %g, weight_decay %g (0 or more)", optim->kind->name,
                                 g.value[BETA1], g.value[BETA2], g.value[EPS], g.value[DECAY]);
-    g.flags = (decoupled ? 1 : 0) | (g.value[DECAY] != 0 ? 4 : 0);
+    g.flags = (decoupled ? SOMA_ADAM_DECOUPLED : 0) | (g.value[DECAY] != 0 ? SOMA_ADAM_DECAY : 0);
     return soma__optim_add(optim, params, count, &g);
 }
 

@@ -1,16 +1,18 @@
 /* torch.optim.SGD. */
 #include "optim/optim.h"
 
-#include <string.h>
-
 enum { MOMENTUM, DAMPENING, DECAY, SIGN };
 
 static int states(const soma__group *g) { return g->value[MOMENTUM] != 0; }
 
 static void prepare(const soma__param *p, double *numbers) {
     const soma__group *g = p->group;
-    double h[6] = {g->lr, g->value[MOMENTUM], 1 - g->value[DAMPENING], g->value[DECAY], g->value[SIGN], p->steps == 1};
-    memcpy(numbers, h, sizeof h);
+    numbers[SOMA_SGD_LR] = g->lr;
+    numbers[SOMA_SGD_MU] = g->value[MOMENTUM];
+    numbers[SOMA_SGD_UNDAMPED] = 1 - g->value[DAMPENING];
+    numbers[SOMA_SGD_WEIGHT_DECAY] = g->value[DECAY];
+    numbers[SOMA_SGD_SIGN] = g->value[SIGN];
+    numbers[SOMA_SGD_FIRST] = p->steps == 1;
 }
 
 static soma_status record(soma__param *p, soma_tensor *grad, soma_tensor *hyper) {
@@ -27,7 +29,7 @@ soma_status soma_optim_sgd_group_v(soma_optim *optim, soma_tensor *const *params
     if (!(o.momentum >= 0) || !(o.weight_decay >= 0))
         return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "sgd: momentum %g, weight_decay %g; 0 or more is wanted", o.momentum, o.weight_decay);
     soma__group g = {.lr = lr, .value = {o.momentum, o.dampening, o.weight_decay, o.maximize ? -1 : 1}};
-    g.flags = (o.nesterov ? 1 : 0) | (o.weight_decay != 0 ? 4 : 0);
+    g.flags = (o.nesterov ? SOMA_SGD_NESTEROV : 0) | (o.weight_decay != 0 ? SOMA_SGD_DECAY : 0);
     return soma__optim_add(optim, params, count, &g);
 }
 

@@ -226,24 +226,6 @@ static void collapse(soma__pass *p) {
     }
 }
 
-static double cost_of(int op) {
-    switch (op % SOMA__INSN_REVERSED) {
-    case SOMA_OP_exp:
-    case SOMA_OP_log:
-    case SOMA_OP_tanh:
-    case SOMA_OP_sigmoid:
-    case SOMA_OP_adam_update: return 0.4;
-    case SOMA_OP_pow:
-    case SOMA_OP_sin:
-    case SOMA_OP_cos:
-    case SOMA_OP_erf: return 1;
-    case SOMA_OP_atan2:
-    case SOMA_OP_tan:
-    case SOMA_OP_erfc: return 20;
-    default: return 0.05;
-    }
-}
-
 /* Copies what was written to the plan's memory; slots get their numbers. */
 static void finish(writer *w) {
     soma__builder *b = w->b;
@@ -269,7 +251,6 @@ static void finish(writer *w) {
         soma__insn *insn = &w->insns[i];
         for (int k = 0; k < 5; k++)
             if (insn->k[k] < 0) insn->k[k] = w->n_external - 1 - insn->k[k];
-        p->cost += cost_of(insn->op);
     }
     memcpy(p->insns, w->insns, (size_t)w->n_insns * sizeof *p->insns);
     memcpy(p->operands, w->operands, (size_t)w->n_external * sizeof *p->operands);

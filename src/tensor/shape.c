@@ -53,7 +53,7 @@ soma_scope *soma_tensor_scope(const soma_tensor *x) { return x ? x->scope : NULL
 int64_t soma_ndim(const soma_tensor *x) { return x ? x->ndim : -1; }
 const int64_t *soma_shape(const soma_tensor *x) { return x ? x->shape : NULL; }
 int64_t soma_numel(const soma_tensor *x) { return x ? x->numel : 0; }
-soma_dtype soma_tensor_dtype(const soma_tensor *x) { return x ? (soma_dtype)x->dtype : (soma_dtype)-1; }
+soma_dtype soma_tensor_dtype(const soma_tensor *x) { return x ? (soma_dtype)x->dtype : SOMA_F32; }
 const char *soma_tensor_name(const soma_tensor *x) { return x && x->var && x->var->name ? x->var->name : ""; }
 bool soma_is_variable(const soma_tensor *x) { return x && x->var; }
 

@@ -76,4 +76,9 @@ static inline bool soma__is_dense(const int64_t *shape, int64_t ndim, const int6
 char *soma__shape_print(const int64_t *shape, int64_t ndim, char *buffer, size_t size);
 static inline size_t soma__bytes(const soma_tensor *x) { return (size_t)x->numel * soma_dtype_size((soma_dtype)x->dtype); }
 
+/* A number as an integer: truncated, the ends of the type as limits, NaN is 0. */
+static inline int64_t soma__to_i64(double v) { return v != v ? 0 : v >= 0x1p63 ? INT64_MAX : v < -0x1p63 ? INT64_MIN : (int64_t)v; }
+static inline int32_t soma__to_i32(double v) { return v != v ? 0 : v >= 2147483647.0 ? INT32_MAX : v <= -2147483648.0 ? INT32_MIN : (int32_t)v; }
+static inline uint8_t soma__to_u8(double v) { return v >= 255 ? 255 : v > 0 ? (uint8_t)v : 0; }
+
 #endif

@@ -19,7 +19,11 @@ bool soma__pass_has(int op) {
 }
 
 void soma__pass_link(int isa, soma__pass *p) {
-    for (int i = 0; i < p->n_insns; i++) handlers[isa](&p->insns[i]);
+    p->cost = 0;
+    for (int i = 0; i < p->n_insns; i++) {
+        handlers[isa](&p->insns[i]);
+        p->cost += p->insns[i].cost;
+    }
     p->block = blocks[isa];
 }
 

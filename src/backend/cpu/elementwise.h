@@ -27,6 +27,7 @@ typedef struct soma__insn {
     int32_t op;
     int32_t k[5];  /* operands: external ones first, then slots */
     int64_t flags; /* of updates */
+    double cost;   /* estimated ns an element */
 } soma__insn;
 
 enum { SOMA__PASS_READ = 1, SOMA__PASS_WRITTEN = 2, SOMA__PASS_RAW = 4 /* numbers of an update, read as they lie */, SOMA__PASS_BLOCK = 8 /* a product's block */ };
@@ -42,7 +43,7 @@ typedef struct soma__pass {
     int n_insns, n_external, n_slots, ndim;
     int64_t shape[SOMA_MAX_DIMS]; /* the last one is the row that vectors run along */
     int64_t numel;
-    double cost; /* estimated ns an element */
+    double cost; /* of all instructions */
     soma__insn *insns;
     soma__pass_operand *operands;
     void (*block)(const struct soma__pass *p, int64_t row, int64_t rows, int64_t col, int64_t cols, const float *block, int64_t ld);
@@ -50,7 +51,7 @@ typedef struct soma__pass {
 
 /* Is there an instruction for the op? */
 bool soma__pass_has(int op);
-/* Puts the handlers of an instruction set into the instructions. */
+/* Puts the handlers of an instruction set, and what they cost, into the instructions. */
 void soma__pass_link(int isa, soma__pass *p);
 /* The kernel that runs a whole pass (call->pass). */
 int (*soma__pass_kernel(int isa))(const soma__call *call);

@@ -186,8 +186,6 @@ ONE(end) { (void)ip, (void)s, (void)i, (void)a; }
 
 SIMD_FN vf flush(vf x) { return vf_andnot(vf_lt(vf_abs(x), vf_set1(FLT_MIN)), x); }
 
-enum { NESTEROV = 1, MOMENTUM = 2, DECAY = 4, DECOUPLED = 1 };
-
 /* The numbers of an update as vectors. They are read before anything is stored, and the flags are constants: there is a handler for each, so a strip has no
  * branch and nothing to read twice. */
 typedef struct sgd_numbers {
@@ -195,22 +193,27 @@ typedef struct sgd_numbers {
 } sgd_numbers;
 SIMD_FN sgd_numbers sgd_read(const strip *s, int k) {
     const float *h = (const float *)(const void *)s->p[k];
-    return (sgd_numbers){vf_set1(h[0]), vf_set1(h[1]), vf_set1(h[2]), vf_set1(h[3]), vf_set1(h[4]), vf_ne(vf_set1(h[5]), vf_zero())};
+    return (sgd_numbers){vf_set1(h[SOMA_SGD_LR]),
+                         vf_set1(h[SOMA_SGD_MU]),
+                         vf_set1(h[SOMA_SGD_UNDAMPED]),
+                         vf_set1(h[SOMA_SGD_WEIGHT_DECAY]),
+                         vf_set1(h[SOMA_SGD_SIGN]),
+                         vf_ne(vf_set1(h[SOMA_SGD_FIRST]), vf_zero())};
 }
 /* The new parameter; *m is the momentum, read and written. */
 SIMD_FN vf sgd_step(vf w, vf *m, vf g, sgd_numbers h, int flags) {
     g = vf_mul(g, h.sign);
-    if (flags & DECAY) g = vf_add(g, vf_mul(h.decay, w));
-    if (flags & MOMENTUM) {
+    if (flags & SOMA_SGD_DECAY) g = vf_add(g, vf_mul(h.decay, w));
+    if (flags & SOMA_SGD_MOMENTUM) {
         *m = flush(vf_select(h.first, g, vf_add(vf_mul(h.momentum, *m), vf_mul(h.damped, g))));
-        g = flags & NESTEROV ? vf_add(g, vf_mul(h.momentum, *m)) : *m;
+        g = flags & SOMA_SGD_NESTEROV ? vf_add(g, vf_mul(h.momentum, *m)) : *m;
     }
     return vf_sub(w, vf_mul(h.lr, g));
 }
 SIMD_FN void sgd_vector(float *w, float *m, vf g, sgd_numbers h, int flags) {
-    vf old = flags & MOMENTUM ? vf_load(m) : vf_zero();
+    vf old = flags & SOMA_SGD_MOMENTUM ? vf_load(m) : vf_zero();
     vf_store(w, sgd_step(vf_load(w), &old, g, h, flags));
-    if (flags & MOMENTUM) vf_store(m, old);
+    if (flags & SOMA_SGD_MOMENTUM) vf_store(m, old);
 }
 /* operands: parameter, numbers, momentum */
 #define SGD(name, flags)                                                                                                \
@@ -223,29 +226,31 @@ SIMD_FN void sgd_vector(float *w, float *m, vf g, sgd_numbers h, int flags) {
     }                                                                                                                   \
     ONE(name) {                                                                                                         \
         float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i);                                                 \
-        vf old = (flags) & MOMENTUM ? vf_loadn(m, s->n) : vf_zero();                                                      \
+        vf old = (flags) & SOMA_SGD_MOMENTUM ? vf_loadn(m, s->n) : vf_zero();                                                      \
         vf_storen(w, sgd_step(vf_loadn(w, s->n), &old, a, sgd_read(s, ip->k[1]), flags), s->n);                         \
-        if ((flags) & MOMENTUM) vf_storen(m, old, s->n);                                                                  \
+        if ((flags) & SOMA_SGD_MOMENTUM) vf_storen(m, old, s->n);                                                                  \
         NEXT1;                                                                                                          \
     }
 SGD(sgd, 0)
-SGD(sgd_decay, DECAY)
-SGD(sgd_momentum, MOMENTUM)
-SGD(sgd_momentum_decay, MOMENTUM | DECAY)
-SGD(sgd_nesterov, MOMENTUM | NESTEROV)
-SGD(sgd_nesterov_decay, MOMENTUM | NESTEROV | DECAY)
+SGD(sgd_decay, SOMA_SGD_DECAY)
+SGD(sgd_momentum, SOMA_SGD_MOMENTUM)
+SGD(sgd_momentum_decay, SOMA_SGD_MOMENTUM | SOMA_SGD_DECAY)
+SGD(sgd_nesterov, SOMA_SGD_MOMENTUM | SOMA_SGD_NESTEROV)
+SGD(sgd_nesterov_decay, SOMA_SGD_MOMENTUM | SOMA_SGD_NESTEROV | SOMA_SGD_DECAY)
 
 typedef struct adam_numbers {
     vf lr, beta1_rest, beta2, beta2_rest, bias2, eps, decay, shrink, sign;
 } adam_numbers;
 SIMD_FN adam_numbers adam_read(const strip *s, int k) {
     const float *h = (const float *)(const void *)s->p[k];
-    return (adam_numbers){vf_set1(h[0]), vf_set1(h[2]), vf_set1(h[3]), vf_set1(h[4]), vf_set1(h[5]), vf_set1(h[6]), vf_set1(h[7]), vf_set1(h[8]), vf_set1(h[9])};
+    return (adam_numbers){vf_set1(h[SOMA_ADAM_STEP]),      vf_set1(h[SOMA_ADAM_BETA1_REST]),    vf_set1(h[SOMA_ADAM_BETA2]),
+                          vf_set1(h[SOMA_ADAM_BETA2_REST]), vf_set1(h[SOMA_ADAM_ROOT_BIAS2]), vf_set1(h[SOMA_ADAM_EPS]),
+                          vf_set1(h[SOMA_ADAM_WEIGHT_DECAY]), vf_set1(h[SOMA_ADAM_SHRINK]),  vf_set1(h[SOMA_ADAM_SIGN])};
 }
 SIMD_FN vf adam_step(vf p, vf *m, vf *v, vf g, adam_numbers h, int flags) {
     g = vf_mul(g, h.sign);
-    if (flags & DECAY && flags & DECOUPLED) p = vf_mul(p, h.shrink);
-    else if (flags & DECAY) g = vf_add(g, vf_mul(h.decay, p));
+    if (flags & SOMA_ADAM_DECAY && flags & SOMA_ADAM_DECOUPLED) p = vf_mul(p, h.shrink);
+    else if (flags & SOMA_ADAM_DECAY) g = vf_add(g, vf_mul(h.decay, p));
     *m = flush(vf_add(*m, vf_mul(h.beta1_rest, vf_sub(g, *m))));
     *v = flush(vf_add(vf_mul(h.beta2, *v), vf_mul(vf_mul(h.beta2_rest, g), g)));
     vf below = vf_add(vf_div(vf_sqrt(*v), h.bias2), h.eps);
@@ -273,32 +278,44 @@ SIMD_FN void adam_vector(float *w, float *m, float *v, vf g, adam_numbers h, int
         NEXT1;                                                                                                                    \
     }
 ADAM(adam, 0)
-ADAM(adam_decay, DECAY)
-ADAM(adamw, DECAY | DECOUPLED)
+ADAM(adam_decay, SOMA_ADAM_DECAY)
+ADAM(adamw, SOMA_ADAM_DECAY | SOMA_ADAM_DECOUPLED)
 
 typedef struct row_of_table {
     int op;
     full_fn full, full_reversed;
     one_fn one, one_reversed;
     int64_t flags;
+    double cost; /* estimated ns an element */
 } row_of_table;
 
-#define ROW1(name) {SOMA_OP_##name, name##_full, NULL, name##_one, NULL, 0}
-#define ROW2(name) {SOMA_OP_##name, name##_full, name##_reversed_full, name##_one, name##_reversed_one, 0}
-#define ROW(op, name) ROWF(op, 0, name)
-#define ROWF(op, flags, name) {op, name##_full, NULL, name##_one, NULL, flags}
+#define ROWC(op, flags, name, cost) {op, name##_full, NULL, name##_one, NULL, flags, cost}
+#define ROW(op, name) ROWC(op, 0, name, CHEAP)
+#define ROW1(name, cost) ROWC(SOMA_OP_##name, 0, name, cost)
+#define ROW2(name, cost) {SOMA_OP_##name, name##_full, name##_reversed_full, name##_one, name##_reversed_one, 0, cost}
+#define CHEAP 0.05
+#define DEAR 0.4
+#define VERY_DEAR 1
 static const row_of_table table[] = {
-    ROW1(neg), ROW1(abs), ROW1(sign), ROW1(square), ROW1(reciprocal), ROW1(sqrt), ROW1(rsqrt), ROW1(exp), ROW1(log), ROW1(tanh), ROW1(sigmoid), ROW1(relu),
-    ROW1(floor), ROW1(ceil), ROW1(round), ROW1(trunc), ROW1(isnan), ROW1(isinf), ROW1(isfinite), ROW1(logical_not), ROW1(expm1), ROW1(log1p), ROW1(log2),
-    ROW1(log10), ROW1(sin), ROW1(cos), ROW1(tan), ROW1(asin), ROW1(acos), ROW1(atan), ROW1(sinh), ROW1(cosh), ROW1(erf), ROW1(erfc),
-    ROW2(add), ROW2(sub), ROW2(mul), ROW2(div), ROW2(floor_divide), ROW2(maximum), ROW2(minimum), ROW2(eq), ROW2(ne), ROW2(lt), ROW2(le), ROW2(gt), ROW2(ge),
-    ROW2(logical_and), ROW2(logical_or), ROW2(logical_xor), ROW2(relu_backward), ROW2(tanh_backward), ROW2(sigmoid_backward), ROW2(pow), ROW2(atan2),
-    ROW1(where), ROW(SOMA__INSN_TRUTH, truth),
-    ROWF(SOMA_OP_sgd_update, 0, sgd), ROWF(SOMA_OP_sgd_update, DECAY, sgd_decay), ROWF(SOMA_OP_sgd_update, MOMENTUM, sgd_momentum),
-    ROWF(SOMA_OP_sgd_update, MOMENTUM | DECAY, sgd_momentum_decay), ROWF(SOMA_OP_sgd_update, MOMENTUM | NESTEROV, sgd_nesterov),
-    ROWF(SOMA_OP_sgd_update, MOMENTUM | NESTEROV | DECAY, sgd_nesterov_decay), ROWF(SOMA_OP_adam_update, 0, adam), ROWF(SOMA_OP_adam_update, DECAY, adam_decay),
-    ROWF(SOMA_OP_adam_update, DECAY | DECOUPLED, adamw),
-    ROW(SOMA__INSN_LOAD, load), ROW(SOMA__INSN_LOAD_BOOL, load_bool), ROW(SOMA__INSN_STORE, store), ROW(SOMA__INSN_STORE_BOOL, store_bool), ROW(SOMA__INSN_END, end),
+    ROW1(neg, CHEAP), ROW1(abs, CHEAP), ROW1(sign, CHEAP), ROW1(square, CHEAP), ROW1(reciprocal, CHEAP), ROW1(sqrt, CHEAP),
+    ROW1(rsqrt, CHEAP), ROW1(relu, CHEAP), ROW1(floor, CHEAP), ROW1(ceil, CHEAP), ROW1(round, CHEAP), ROW1(trunc, CHEAP),
+    ROW1(isnan, CHEAP), ROW1(isinf, CHEAP), ROW1(isfinite, CHEAP), ROW1(logical_not, CHEAP),
+    ROW1(exp, DEAR), ROW1(log, DEAR), ROW1(tanh, DEAR), ROW1(sigmoid, DEAR), ROW1(expm1, DEAR), ROW1(log1p, DEAR), ROW1(log2, DEAR),
+    ROW1(log10, DEAR),
+    ROW1(sin, VERY_DEAR), ROW1(cos, VERY_DEAR), ROW1(tan, VERY_DEAR), ROW1(asin, VERY_DEAR), ROW1(acos, VERY_DEAR), ROW1(atan, VERY_DEAR),
+    ROW1(sinh, VERY_DEAR), ROW1(cosh, VERY_DEAR), ROW1(erf, VERY_DEAR), ROW1(erfc, VERY_DEAR),
+    ROW2(add, CHEAP), ROW2(sub, CHEAP), ROW2(mul, CHEAP), ROW2(div, CHEAP), ROW2(floor_divide, CHEAP), ROW2(maximum, CHEAP),
+    ROW2(minimum, CHEAP), ROW2(eq, CHEAP), ROW2(ne, CHEAP), ROW2(lt, CHEAP), ROW2(le, CHEAP), ROW2(gt, CHEAP), ROW2(ge, CHEAP),
+    ROW2(logical_and, CHEAP), ROW2(logical_or, CHEAP), ROW2(logical_xor, CHEAP), ROW2(relu_backward, CHEAP), ROW2(tanh_backward, CHEAP),
+    ROW2(sigmoid_backward, CHEAP),
+    ROW2(pow, VERY_DEAR), ROW2(atan2, VERY_DEAR),
+    ROW1(where, CHEAP), ROW(SOMA__INSN_TRUTH, truth), ROW(SOMA__INSN_LOAD, load), ROW(SOMA__INSN_LOAD_BOOL, load_bool), ROW(SOMA__INSN_STORE, store),
+    ROW(SOMA__INSN_STORE_BOOL, store_bool), ROW(SOMA__INSN_END, end),
+    ROWC(SOMA_OP_sgd_update, 0, sgd, CHEAP), ROWC(SOMA_OP_sgd_update, SOMA_SGD_DECAY, sgd_decay, CHEAP),
+    ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM, sgd_momentum, CHEAP), ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM | SOMA_SGD_DECAY, sgd_momentum_decay, CHEAP),
+    ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM | SOMA_SGD_NESTEROV, sgd_nesterov, CHEAP),
+    ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM | SOMA_SGD_NESTEROV | SOMA_SGD_DECAY, sgd_nesterov_decay, CHEAP), ROWC(SOMA_OP_adam_update, 0, adam, DEAR),
+    ROWC(SOMA_OP_adam_update, SOMA_ADAM_DECAY, adam_decay, DEAR), ROWC(SOMA_OP_adam_update, SOMA_ADAM_DECAY | SOMA_ADAM_DECOUPLED, adamw, DEAR),
 };
 
 bool SOMA_KERNEL(pass_handlers)(soma__insn *insn);
@@ -308,6 +325,7 @@ bool SOMA_KERNEL(pass_handlers)(soma__insn *insn) {
         if (table[i].op == insn->op - (reversed ? SOMA__INSN_REVERSED : 0) && table[i].flags == insn->flags) {
             insn->full = (void (*)(void))(reversed ? table[i].full_reversed : table[i].full);
             insn->one = (void (*)(void))(reversed ? table[i].one_reversed : table[i].one);
+            insn->cost = table[i].cost;
             return insn->full != NULL;
         }
     return false;
