@@ -12,7 +12,7 @@ SOMA_API bool soma_tensor_requires_grad(const soma_tensor *x);
 
 /* Adds d(loss)/d(p) to the gradient of every leaf p that requires it, as Tensor.backward(gradient=seed). seed NULL means 1 and needs a loss of
  * one element; else it has the loss's shape and dtype. May be called again on the same loss. SOMA_ERROR_SHAPE for another seed, SOMA_ERROR_STATE
- * when nothing below requires a gradient (PyTorch gives zeros behind floor and the like), or a parameter was assigned after the forward pass. */
+ * when nothing below requires a gradient, or a parameter was assigned after the forward pass. */
 SOMA_API soma_status soma_backward(soma_tensor *loss, soma_tensor *seed);
 /* The accumulated gradient of a leaf, as Tensor.grad; NULL while there is none (no error). Held for reading. */
 SOMA_API soma_tensor *soma_tensor_grad(soma_tensor *p);

@@ -152,6 +152,7 @@ soma_status soma_read(soma_tensor *x, void *out, size_t bytes) {
     if (!x) return SOMA_ERROR_ARGUMENT;
     if (bytes != soma__bytes(x))
         return soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "read: the tensor has %zu bytes, the buffer %zu", soma__bytes(x), bytes);
+    if (!out && bytes) return soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "read: the buffer is NULL");
     soma_status s = ready(x);
     if (s == SOMA_OK && bytes) memcpy(out, x->data, bytes);
     return s;
