@@ -1,11 +1,12 @@
 # Runs a program that prints lines "name digest" and compares them with a committed file.
+# It ends with 77 where the machine lacks the instruction set.
 # COMMAND: the program, behind its emulator if it needs one. EXPECTED: the file. ISA: the instruction set that the run is capped to.
 # With SOMA_BITS_UPDATE=1 in the environment the file is written instead.
 
 set(ENV{SOMA_ISA} ${ISA})
 execute_process(COMMAND ${COMMAND} OUTPUT_VARIABLE got RESULT_VARIABLE result)
 if(result EQUAL 77)
-    message("skipped: the program says so")
+    message("skipped: this machine has no ${ISA}")
     return()
 endif()
 if(NOT result EQUAL 0)
@@ -16,6 +17,7 @@ if("$ENV{SOMA_BITS_UPDATE}" STREQUAL "1")
     message("wrote ${EXPECTED}")
     return()
 endif()
+message("ran on ${ISA}")
 if(NOT EXISTS ${EXPECTED})
     message(FATAL_ERROR "no ${EXPECTED}; SOMA_BITS_UPDATE=1 writes it. The program printed:\n${got}")
 endif()

@@ -29,6 +29,16 @@
     static inline result name(SOMA__LIST params, const opts *options) { return name##_v(SOMA__LIST args, options, sizeof(opts)); }
 #endif
 
+#ifdef __cplusplus
+/* For the macros that stand for an array and its count: an array that lives until the end of the full expression, in standard C++11. */
+template <class T, size_t N> struct soma__array {
+    T v[N];
+    const T *at() const { return v; }
+};
+template <class T, class... A> soma__array<T, sizeof...(A)> soma__array_of(A... a) { return {{static_cast<T>(a)...}}; }
+template <class... A> char (&soma__counted(A...))[sizeof...(A)]; /* only its size is asked for */
+#endif
+
 /* Dimensions a tensor may have at most. */
 #define SOMA_MAX_DIMS 8
 

@@ -31,6 +31,12 @@ SOMA_API soma_status soma_context_create_v(soma_context **out, const soma_contex
 static inline soma_status soma_context_create(soma_context **out, const soma_context_opts *options) {
     return soma_context_create_v(out, options, sizeof(soma_context_opts));
 }
+#ifdef __cplusplus
+static inline soma_status soma_context_create(soma_context **out, const soma_context_opts &options) {
+    return soma_context_create_v(out, &options, sizeof(soma_context_opts));
+}
+static inline soma_status soma_context_create(soma_context **out) { return soma_context_create_v(out, nullptr, sizeof(soma_context_opts)); }
+#endif
 /* Frees the context and all that belongs to it, open scopes included. NULL is allowed. */
 SOMA_API void soma_context_free(soma_context *ctx);
 

@@ -29,7 +29,11 @@ SOMA_WITH_OPTS(soma_module *, soma_nn_linear, (soma_context * ctx, int64_t in_fe
  * (or the error that made it NULL). None: the identity. */
 SOMA_API soma_module *soma_nn_sequential(soma_context *ctx, soma_module *const *modules, size_t count);
 /* SOMA_MODULES(a, b, c) stands for the two arguments modules, count. */
+#ifdef __cplusplus
+#define SOMA_MODULES(...) soma__array_of<soma_module *>(__VA_ARGS__).at(), sizeof(soma__counted(__VA_ARGS__))
+#else
 #define SOMA_MODULES(...) ((soma_module *[]){__VA_ARGS__}), (sizeof((soma_module *[]){__VA_ARGS__}) / sizeof(soma_module *))
+#endif
 
 /* Without parameters: torch.nn.ReLU, Tanh, Sigmoid, Flatten(), Softmax(dim), LogSoftmax(dim). Results have x's shape, Flatten's [N, rest]. A dim
  * outside the input's is SOMA_ERROR_ARGUMENT in forward. */

@@ -13,8 +13,18 @@ typedef struct soma_reduce_opts {
     soma_optional correction; /* var and std: the divisor is n - correction; default 1 */
     uint64_t reserved[4];
 } soma_reduce_opts;
-/* `.dims` and `.ndims` of a soma_reduce_opts: &(soma_reduce_opts){SOMA_DIMS(0, -1), .keepdim = 1} */
+/* `.dims` and `.ndims` of a soma_reduce_opts: &(soma_reduce_opts){SOMA_DIMS(0, -1), .keepdim = 1}. C++ before C++20 has no such initialisers; soma_over(0, -1)
+ * gives the struct. */
 #define SOMA_DIMS(...) .ndims = SOMA__COUNT(__VA_ARGS__), .dims = {__VA_ARGS__}
+#ifdef __cplusplus
+template <class... A> soma_reduce_opts soma_over(A... dims) {
+    soma_reduce_opts o = soma_reduce_opts();
+    const int64_t given[] = {static_cast<int64_t>(dims)...};
+    o.ndims = static_cast<int64_t>(sizeof...(A));
+    for (size_t i = 0; i < sizeof...(A) && i < SOMA_MAX_DIMS; i++) o.dims[i] = given[i];
+    return o;
+}
+#endif
 
 typedef enum soma_reduction { SOMA_MEAN = 0, SOMA_SUM = 1, SOMA_NONE = 2 } soma_reduction;
 typedef struct soma_loss_opts {

@@ -40,8 +40,13 @@ SOMA_API soma_tensor *soma_ones(soma_context *ctx, soma_dtype dtype, const int64
 SOMA_API soma_tensor *soma_arange(soma_context *ctx, double start, double end, double step, soma_dtype dtype);
 
 /* SOMA_SHAPE(2, 3) stands for the two arguments shape, ndim. */
+#ifdef __cplusplus
+#define SOMA__COUNT(...) static_cast<int64_t>(sizeof(soma__counted(__VA_ARGS__)))
+#define SOMA_SHAPE(...) soma__array_of<int64_t>(__VA_ARGS__).at(), SOMA__COUNT(__VA_ARGS__)
+#else
 #define SOMA__COUNT(...) ((int64_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))
 #define SOMA_SHAPE(...) ((const int64_t[]){__VA_ARGS__}), SOMA__COUNT(__VA_ARGS__)
+#endif
 
 /* Variables: tensors with storage of their own, changed by soma_assign alone. */
 typedef struct soma_variable_opts {

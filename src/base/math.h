@@ -4,6 +4,13 @@
 
 #include <stdint.h>
 
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "soma gives the same bits everywhere: it cannot be compiled with -ffast-math or -Ofast"
+#endif
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
+#error "soma gives the same bits everywhere: floats must be computed as floats, not wider (on x86: -msse2 -mfpmath=sse)"
+#endif
+
 #define SOMA__MATH_UNARY(X)                                                                                                                           \
     X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(sigmoid) X(erf) X(erfc)    \
     X(floor) X(ceil) X(trunc) X(round)

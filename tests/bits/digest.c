@@ -5,28 +5,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a over the bytes; a NaN counts as 7fc00000. */
-static uint64_t digest(const float *x, int64_t n, uint64_t h) {
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t u;
-        memcpy(&u, &x[i], 4);
-        if (x[i] != x[i]) u = 0x7fc00000u;
-        for (int k = 0; k < 4; k++) h = (h ^ (u >> (8 * k) & 0xff)) * 0x100000001b3u;
+static uint64_t bytes(const unsigned char *x, size_t n, uint64_t h) { /* FNV-1a */
+    for (size_t i = 0; i < n; i++) h = (h ^ x[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* A NaN counts as the quiet one without a sign. Machines of either order of bytes would differ; soma runs on little-endian ones. */
+static uint64_t digest(const void *data, soma_dtype dtype, int64_t n, uint64_t h) {
+    const unsigned char *x = data;
+    size_t size = soma_dtype_size(dtype);
+    for (int64_t i = 0; i < n; i++, x += size) {
+        const uint32_t nan32 = 0x7fc00000u;
+        const uint64_t nan64 = (uint64_t)0x7ff8 << 48;
+        float f = 0;
+        double d = 0;
+        if (dtype == SOMA_F32) memcpy(&f, x, size);
+        if (dtype == SOMA_F64) memcpy(&d, x, size);
+        h = bytes(f != f ? (const unsigned char *)&nan32 : d != d ? (const unsigned char *)&nan64 : x, size, h);
     }
     return h;
+}
+
+static void die(soma_context *ctx, const char *name) {
+    fprintf(stderr, "%s: %s\n", name, soma_error_message(ctx));
+    exit(1);
+}
+
+static soma_context *context(uint64_t seed) {
+    soma_context *ctx;
+    if (soma_context_create(&ctx, &(soma_context_opts){.seed = seed}) != SOMA_OK) exit(1);
+    return ctx;
 }
 
 static void print(soma_context *ctx, const char *name, soma_tensor *const *xs, size_t count) {
     uint64_t h = 0xcbf29ce484222325u;
     for (size_t i = 0; i < count; i++) {
-        int64_t n = soma_numel(xs[i]);
-        float *v = malloc((size_t)n * sizeof *v);
-        if (!v || soma_read(xs[i], v, (size_t)n * sizeof *v) != SOMA_OK) {
-            fprintf(stderr, "%s: %s\n", name, soma_error_message(ctx));
-            exit(1);
-        }
-        h = digest(v, n, h);
-        free(v);
+        const void *data;
+        if (soma_data(xs[i], &data) != SOMA_OK) die(ctx, name);
+        h = digest(data, soma_tensor_dtype(xs[i]), soma_numel(xs[i]), h);
     }
     printf("%s %016llx\n", name, (unsigned long long)h);
 }
@@ -36,32 +52,74 @@ static soma_optim *optimizer(soma_context *ctx, int kind, soma_tensor *const *pa
     return kind == 1 ? soma_optim_adam(ctx, params, n, 0.01, NULL) : soma_optim_adamw(ctx, params, n, 0.01, NULL);
 }
 
-static void train(const char *name, int kind) {
-    soma_context *ctx;
-    if (soma_context_create(&ctx, &(soma_context_opts){.seed = 11}) != SOMA_OK) exit(1);
-    soma_module *act = kind == 0 ? soma_nn_relu(ctx) : kind == 1 ? soma_nn_tanh(ctx) : soma_nn_sigmoid(ctx);
-    soma_module *net = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 37, 50, NULL), act, soma_nn_dropout(ctx, 0.2), soma_nn_linear(ctx, 50, 11, NULL)));
-    soma_tensor *const *params;
+enum { ROWS = 29, INPUTS = 37, HIDDEN = 50, CLASSES = 11 };
+
+typedef struct run {
+    soma_module *net;
+    soma_optim *optim;
+    soma_tensor *const *params, *weight;
     size_t n;
-    soma_module_parameters(net, &params, &n);
-    soma_optim *optim = optimizer(ctx, kind, params, n);
+    soma_dtype dtype;
+} run;
+
+/* One step on drawn data. */
+static soma_status step(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
+    run *r = user;
+    (void)in, (void)n_in;
+    soma_tensor *x = soma_randn(ctx, r->dtype, SOMA_SHAPE(ROWS, INPUTS)), *t = soma_randint(ctx, 0, CLASSES, SOMA_SHAPE(ROWS)), *y = soma_forward(r->net, x);
+    soma_tensor *loss = r->weight ? soma_cross_entropy(y, t, &(soma_cross_entropy_opts){.weight = r->weight, .label_smoothing = SOMA_SET(0.1), .ignore_index = SOMA_SET(3)})
+                                  : soma_cross_entropy(y, t, NULL);
+    if (n_out) out[0] = loss;
+    soma_backward(loss, NULL);
+    soma_clip_grad_norm(r->params, r->n, 1.0, NULL);
+    soma_optim_step(r->optim);
+    return soma_optim_zero_grad(r->optim);
+}
+
+static void train(const char *name, int kind, soma_dtype dtype, bool captured, bool options) {
+    soma_context *ctx = context(11);
+    const soma_linear_opts o = {.dtype = dtype};
+    soma_module *act = kind == 0 ? soma_nn_relu(ctx) : kind == 1 ? soma_nn_tanh(ctx) : soma_nn_sigmoid(ctx);
+    run r = {.dtype = dtype};
+    r.net = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, INPUTS, HIDDEN, &o), act, soma_nn_dropout(ctx, 0.2), soma_nn_linear(ctx, HIDDEN, CLASSES, &o)));
+    soma_module_parameters(r.net, &r.params, &r.n);
+    r.optim = optimizer(ctx, kind, r.params, r.n);
+    r.weight = options ? soma_keep(soma_arange(ctx, 0.5, 0.5 + CLASSES, 1, dtype)) : NULL;
+    soma_program *p = captured ? soma_capture(ctx, step, &r, NULL, 0, 1, NULL) : NULL;
     for (int i = 0; i < 20; i++) {
-        soma_scope *s = soma_scope_open(ctx);
-        soma_tensor *x = soma_randn(ctx, SOMA_F32, SOMA_SHAPE(29, 37)), *t = soma_randint(ctx, 0, 11, SOMA_SHAPE(29));
-        soma_backward(soma_cross_entropy(soma_forward(net, x), t, NULL), NULL);
-        soma_clip_grad_norm(params, n, 1.0, NULL);
-        soma_optim_step(optim);
-        soma_optim_zero_grad(optim);
-        soma_scope_close(s);
+        soma_scope *s = p ? NULL : soma_scope_open(ctx);
+        if (p) soma_program_run(p);
+        else step(ctx, &r, NULL, 0, NULL, 0);
+        if (s) soma_scope_close(s);
     }
-    print(ctx, name, params, n);
+    if (soma_error_status(ctx) != SOMA_OK) die(ctx, name);
+    print(ctx, name, r.params, r.n);
+    soma_context_free(ctx);
+}
+
+static void draws(void) {
+    soma_context *ctx = context(7);
+    soma_tensor *half = soma_full(ctx, 0.3, SOMA_F64, SOMA_SHAPE(101));
+    soma_tensor *xs[] = {soma_rand(ctx, SOMA_F32, SOMA_SHAPE(1003)), soma_randn(ctx, SOMA_F64, SOMA_SHAPE(77)), soma_randint(ctx, -5, 1000003, SOMA_SHAPE(99)),
+                         soma_randperm(ctx, 500),                    soma_bernoulli(half),                      soma_normal(ctx, 2, 3, SOMA_F32, SOMA_SHAPE(9, 9))};
+    print(ctx, "draws", xs, 6);
+    soma_context_free(ctx);
+}
+
+static void integers(void) {
+    soma_context *ctx = context(5);
+    soma_tensor *a = soma_sub_scalar(soma_randint(ctx, 0, 1 << 20, SOMA_SHAPE(40, 30)), 500000), *b = soma_add_scalar(soma_randint(ctx, 0, 50, SOMA_SHAPE(40, 1)), 1);
+    soma_tensor *small = soma_to(a, SOMA_U8), *i32 = soma_to(a, SOMA_I32), *bits = soma_gt(a, b), *index = soma_remainder(a, soma_full(ctx, 40, SOMA_I64, NULL, 0));
+    soma_tensor *places, *top = soma_topk(a, 4, 1, true, &places);
+    soma_tensor *xs[] = {soma_mul(a, a), soma_floor_divide(a, b), soma_remainder(a, b), soma_add(small, small), soma_sum(i32, NULL), soma_logical_xor(bits, soma_lt(a, b)),
+                         soma_argmax(a, 0, false), top, places, soma_gather(a, 0, index), soma_mean(soma_to(a, SOMA_F64), NULL), soma_div(i32, small), soma_one_hot(soma_select(index, 1, 3), 40)};
+    print(ctx, "integers", xs, sizeof xs / sizeof *xs);
     soma_context_free(ctx);
 }
 
 /* Values of the element by element functions over a grid of ordinary and odd arguments. */
 static void functions(void) {
-    soma_context *ctx;
-    if (soma_context_create(&ctx, NULL) != SOMA_OK) exit(1);
+    soma_context *ctx = context(0);
     static float v[4096];
     for (uint32_t i = 0; i < 4096; i++) {
         uint32_t u = i * 1048573u + 77u;
@@ -85,9 +143,20 @@ static void functions(void) {
 }
 
 int main(void) {
-    train("sgd-relu", 0);
-    train("adam-tanh", 1);
-    train("adamw-sigmoid", 2);
+    const char *isa = getenv("SOMA_ISA");
+    soma_context *ctx = context(0);
+    bool there = !isa || !*isa || strcmp(isa, soma_context_isa(ctx)) == 0;
+    soma_context_free(ctx);
+    if (!there) return 77; /* the machine lacks it */
+    train("sgd-relu", 0, SOMA_F32, false, false);
+    train("adam-tanh", 1, SOMA_F32, false, false);
+    train("adamw-sigmoid", 2, SOMA_F32, false, false);
+    train("captured", 0, SOMA_F32, true, false); /* as sgd-relu */
+    train("options", 1, SOMA_F32, false, true);
+    train("float64", 2, SOMA_F64, false, false);
+    train("float64-options", 0, SOMA_F64, true, true);
+    draws();
+    integers();
     functions();
     return 0;
 }
