@@ -47,12 +47,15 @@ bench: all
 	@cmake --build build --target bench
 	@if [ -x bench/run ]; then bench/run; fi
 
+SOURCES = $$(git ls-files '*.c' '*.h' | while read f; do [ ! -e "$$f" ] || echo "$$f"; done)
+
 format:
-	@clang-format -i $$(git ls-files '*.c' '*.h')
+	@clang-format -i $(SOURCES)
 
 # clang-tidy reads compile_commands.json; its errors go to stdout, counts of what .clang-tidy leaves out to stderr.
 lint: all
 	@tools/check-layers && tools/check-headers
+	@clang-format --dry-run -Werror $(SOURCES)
 	@clang-tidy --version > /dev/null
 	@mkdir -p build/lint && sed 's/ -mmemset-strategy=[^ ]*//' build/compile_commands.json > build/lint/compile_commands.json # an option of GCC alone
 	@git ls-files 'src/*.c' 'cli/*.c' | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet -p build/lint "$$@" 2> /dev/null' clang-tidy

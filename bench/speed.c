@@ -40,9 +40,8 @@ static bool parse(bench *b, int argc, char **argv) {
     const struct option_row {
         const char *name, **value;
         bool *flag;
-    } rows[] = {{"--quick", NULL, &b->quick},    {"--no-peers", NULL, &b->no_peers}, {"--python", &b->python, NULL},
-                {"--peer", &b->script, NULL},    {"--log", &b->log, NULL},           {"--json", &b->json_path, NULL},
-                {"--startup", &b->startup, NULL}};
+    } rows[] = {{"--quick", NULL, &b->quick}, {"--no-peers", NULL, &b->no_peers}, {"--python", &b->python, NULL},  {"--peer", &b->script, NULL},
+                {"--log", &b->log, NULL},     {"--json", &b->json_path, NULL},    {"--startup", &b->startup, NULL}};
     for (int i = 1; i < argc; i++) {
         const struct option_row *row = NULL;
         for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
@@ -50,9 +49,7 @@ static bool parse(bench *b, int argc, char **argv) {
         if (row && row->flag) *row->flag = true;
         else if (row && i + 1 < argc) *row->value = argv[++i];
         else if (argv[i][0] != '-' && !b->filter) b->filter = argv[i];
-        else
-            return fprintf(stderr, "bench: what is %s?\nbench/run [--quick] [--no-peers] [part of a workload's name]\n", argv[i]),
-                   false;
+        else return fprintf(stderr, "bench: what is %s?\nbench/run [--quick] [--no-peers] [part of a workload's name]\n", argv[i]), false;
     }
     return true;
 }
@@ -84,8 +81,7 @@ static bool print_facts(bench *b) {
     b->peak = bench_peak(b->isa, 1, 0.3);
     print_cpu();
     printf("soma %s, compiler %s, instruction set %s, threads %d\n", soma_version(), __VERSION__, b->isa, b->threads);
-    printf("multiply-add peak: %.1f GFLOP/s with 1 thread, %.1f with %d\n", b->peak, bench_peak(b->isa, b->threads, 0.3),
-           b->threads);
+    printf("multiply-add peak: %.1f GFLOP/s with 1 thread, %.1f with %d\n", b->peak, bench_peak(b->isa, b->threads, 0.3), b->threads);
     warn_of_load(b->threads);
     return true;
 }
@@ -190,12 +186,11 @@ static void measure_startup(bench *b) {
     close(fds[0]), close(fds[1]);
     double mib = strtod(text, NULL) / 1024;
     b->failed |= !ok;
-    printf(
-        "\nstartup: a context, a 2x2 product and exit: median %.2f ms, minimum %.2f ms (target 5), %.2f MiB resident (target 4)\n",
-        samples_median(&s), samples_min(&s), mib);
+    printf("\nstartup: a context, a 2x2 product and exit: median %.2f ms, minimum %.2f ms (target 5), %.2f MiB resident (target 4)\n",
+           samples_median(&s), samples_min(&s), mib);
     if (b->json)
-        fprintf(b->json, "{\"name\": \"startup\", \"ms\": %.4g, \"min_ms\": %.4g, \"resident_mib\": %.4g}\n", samples_median(&s),
-                samples_min(&s), mib);
+        fprintf(b->json, "{\"name\": \"startup\", \"ms\": %.4g, \"min_ms\": %.4g, \"resident_mib\": %.4g}\n", samples_median(&s), samples_min(&s),
+                mib);
 }
 
 int main(int argc, char **argv) {

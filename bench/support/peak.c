@@ -27,11 +27,11 @@ static volatile float sink;
 #define DECLARE(i) c##i = a * (float)(i),
 #define ADVANCE(i) c##i = FMA(c##i, m, a);
 #define GATHER(i) all += c##i;
-#define CHAINS(name, attributes, vector, each)                                                                                     \
-    attributes static void name(long rounds) {                                                                                     \
-        vector m = (vector){0} + factor, a = (vector){0} + addend, each(DECLARE) all = {0};                                        \
-        for (; rounds > 0; rounds--) { each(ADVANCE) }                                                                             \
-        each(GATHER) sink = all[0];                                                                                                \
+#define CHAINS(name, attributes, vector, each) \
+    attributes static void name(long rounds) { \
+        vector m = (vector){0} + factor, a = (vector){0} + addend, each(DECLARE) all = {0}; \
+        for (; rounds > 0; rounds--) { each(ADVANCE) } \
+        each(GATHER) sink = all[0]; \
     }
 
 typedef float vec4 __attribute__((vector_size(16)));

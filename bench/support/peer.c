@@ -92,8 +92,7 @@ bool peer_prepare(peer *p, const char *spec, double block_seconds) {
     snprintf(line, sizeof line, "prepare %g %s\n", block_seconds, spec);
     if (!ask(p, line)) return false;
     snprintf(p->ways, sizeof p->ways, "%s", p->reply);
-    for (char *word = strtok(p->ways, "\t"); word && p->way_count < PEER_MAX_WAYS; word = strtok(NULL, "\t"))
-        p->way[p->way_count++] = word;
+    for (char *word = strtok(p->ways, "\t"); word && p->way_count < PEER_MAX_WAYS; word = strtok(NULL, "\t")) p->way[p->way_count++] = word;
     return p->way_count > 0;
 }
 

@@ -25,18 +25,16 @@ double samples_min(const samples *s) { return ranked(s, 0); }
 double samples_median(const samples *s) { return ranked(s, 0.5); }
 
 void report_heading(const char *name, const char *words) {
-    printf("\n%s: %s\n%-32s %7s %10s %10s %9s %8s %7s\n", name, words, "", "threads", "ms median", "minimum", "GFLOP/s", "of peak",
-           "ratio");
+    printf("\n%s: %s\n%-32s %7s %10s %10s %9s %8s %7s\n", name, words, "", "threads", "ms median", "minimum", "GFLOP/s", "of peak", "ratio");
 }
 
 /* {"name": ..., "threads": ..., "ms": ...}; a number without a meaning is null. */
 static void write_json(const result *r, double gflops, double fraction, double ratio, FILE *json) {
-    fprintf(json,
-            "{\"name\": \"%s %s\", \"threads\": %d, \"ms\": %.6g, \"min_ms\": %.6g, \"gflops\": %.5g, \"peak_fraction\": %.4g, ",
-            r->name, r->way, r->threads, samples_median(r->blocks), samples_min(r->blocks), gflops, fraction);
+    fprintf(json, "{\"name\": \"%s %s\", \"threads\": %d, \"ms\": %.6g, \"min_ms\": %.6g, \"gflops\": %.5g, \"peak_fraction\": %.4g, ", r->name,
+            r->way, r->threads, samples_median(r->blocks), samples_min(r->blocks), gflops, fraction);
     if (r->peer)
-        fprintf(json, "\"peer\": \"%s\", \"peer_ms\": %.6g, \"peer_min_ms\": %.6g, \"ratio\": %.4g}\n", r->peer,
-                samples_median(r->of_peer), samples_min(r->of_peer), ratio);
+        fprintf(json, "\"peer\": \"%s\", \"peer_ms\": %.6g, \"peer_min_ms\": %.6g, \"ratio\": %.4g}\n", r->peer, samples_median(r->of_peer),
+                samples_min(r->of_peer), ratio);
     else fprintf(json, "\"peer\": null, \"peer_ms\": null, \"peer_min_ms\": null, \"ratio\": null}\n");
 }
 

@@ -14,19 +14,18 @@
 /* A block is preceded by a fifth of its steps, uncounted: the machine may have slept, caches held something else. */
 #define WARM_PART 5
 
-#define TRAIN(label, text, act, opt, rows, turns, ...)                                                                             \
-    {                                                                                                                              \
-        .name = label, .words = text, .kind = WORK_TRAIN, .activation = act, .optimizer = opt, .batch = rows, .batches = turns,    \
-        .sizes = {__VA_ARGS__}, .layers = (int64_t)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)) - 1                                \
+#define TRAIN(label, text, act, opt, rows, turns, ...) \
+    { \
+        .name = label, .words = text, .kind = WORK_TRAIN, .activation = act, .optimizer = opt, .batch = rows, .batches = turns, \
+        .sizes = {__VA_ARGS__}, .layers = (int64_t)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)) - 1 \
     }
-#define MATMUL(label, text, m_, n_, k_, ta, tb)                                                                                    \
-    {                                                                                                                              \
-        .name = "matmul-" label, .words = text, .kind = WORK_MATMUL, .one_thread = true, .m = m_, .n = n_, .k = k_,                \
-        .transpose_a = ta, .transpose_b = tb                                                                                       \
+#define MATMUL(label, text, m_, n_, k_, ta, tb) \
+    { \
+        .name = "matmul-" label, .words = text, .kind = WORK_MATMUL, .one_thread = true, .m = m_, .n = n_, .k = k_, .transpose_a = ta, \
+        .transpose_b = tb \
     }
-#define MATMULS(label, m, n, k)                                                                                                    \
-    MATMUL(label, "a product (m x n x k)", m, n, k, false, false),                                                                 \
-        MATMUL(label "-ta", "a product, a stored k x m", m, n, k, true, false),                                                    \
+#define MATMULS(label, m, n, k) \
+    MATMUL(label, "a product (m x n x k)", m, n, k, false, false), MATMUL(label "-ta", "a product, a stored k x m", m, n, k, true, false), \
         MATMUL(label "-tb", "a product, b stored n x k", m, n, k, false, true)
 
 const workload bench_workloads[] = {
@@ -66,8 +65,8 @@ void bench_spec(const workload *w, char *buffer, size_t size) {
         snprintf(buffer, size, "matmul %d %d %d %d %d", (int)w->m, (int)w->n, (int)w->k, w->transpose_a, w->transpose_b);
         return;
     }
-    int at = snprintf(buffer, size, "%s %s %s %d %d", w->kind == WORK_TRAIN ? "train" : "infer", w->activation, w->optimizer,
-                      (int)w->batch, (int)w->batches);
+    int at = snprintf(buffer, size, "%s %s %s %d %d", w->kind == WORK_TRAIN ? "train" : "infer", w->activation, w->optimizer, (int)w->batch,
+                      (int)w->batches);
     for (int64_t i = 0; i <= w->layers; i++) at += snprintf(buffer + at, size - (size_t)at, " %d", (int)w->sizes[i]);
 }
 
@@ -125,8 +124,7 @@ static soma_status open_net(side *s) {
     size_t count = 0;
     s->net = make_net(s);
     soma_module_parameters(s->net, &params, &count);
-    if (strcmp(w->optimizer, "sgd") == 0)
-        s->optim = soma_optim_sgd(s->ctx, params, count, LEARNING_RATE, &(soma_sgd_opts){.momentum = MOMENTUM});
+    if (strcmp(w->optimizer, "sgd") == 0) s->optim = soma_optim_sgd(s->ctx, params, count, LEARNING_RATE, &(soma_sgd_opts){.momentum = MOMENTUM});
     if (strcmp(w->optimizer, "adam") == 0) s->optim = soma_optim_adam(s->ctx, params, count, LEARNING_RATE, NULL);
     if (w->kind == WORK_INFER) soma_module_train(s->net, false);
     for (int64_t i = 0; i < w->batches; i++) {
@@ -211,8 +209,7 @@ static soma_status infer_recorded(side *s, int64_t turn, bool reads_loss) {
     return soma_scope_close(scope);
 }
 
-static soma_status matmul_body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out,
-                               size_t n_out) {
+static soma_status matmul_body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
     const side *s = user;
     soma_tensor *a = in[0], *b = n_in > 1 ? in[1] : s->weight;
     (void)n_out;
@@ -251,8 +248,7 @@ static const method train_ways[] = {{"captured", 0, false, open_captured, train_
                                     {"recorded", 1, false, open_net, train_recorded},
                                     {"recorded, loss read", 1, true, open_net, train_recorded},
                                     {0}};
-static const method infer_ways[] = {
-    {"captured", 0, false, open_captured, run_captured}, {"recorded", 1, false, open_net, infer_recorded}, {0}};
+static const method infer_ways[] = {{"captured", 0, false, open_captured, run_captured}, {"recorded", 1, false, open_net, infer_recorded}, {0}};
 static const method matmul_ways[] = {{"inputs", 0, false, open_inputs, product}, {"weight", 1, false, open_weight, product}, {0}};
 static const method *const ways_of[] = {[WORK_TRAIN] = train_ways, [WORK_INFER] = infer_ways, [WORK_MATMUL] = matmul_ways};
 
@@ -270,8 +266,7 @@ bench_job *bench_job_open(const workload *w, int threads) {
         side *s = &j->sides[j->ways[i].side];
         if (s->ctx) continue; /* shared with an earlier way */
         s->w = w;
-        if (soma_context_create(&s->ctx, &(soma_context_opts){.seed = 1, .threads = threads}) != SOMA_OK ||
-            j->ways[i].open(s) != SOMA_OK) {
+        if (soma_context_create(&s->ctx, &(soma_context_opts){.seed = 1, .threads = threads}) != SOMA_OK || j->ways[i].open(s) != SOMA_OK) {
             complain(j, j->ways[i].side);
             bench_job_close(j);
             return NULL;

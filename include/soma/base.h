@@ -18,14 +18,14 @@
  * library (nonzero bytes beyond what it knows) is SOMA_ERROR_VERSION. */
 #define SOMA__LIST(...) __VA_ARGS__
 #ifdef __cplusplus
-#define SOMA_WITH_OPTS(result, name, params, args, opts)                                                                                   \
-    SOMA_API result name##_v(SOMA__LIST params, const opts *options, size_t size);                                                        \
-    static inline result name(SOMA__LIST params, const opts *options) { return name##_v(SOMA__LIST args, options, sizeof(opts)); }        \
-    static inline result name(SOMA__LIST params, const opts &options) { return name##_v(SOMA__LIST args, &options, sizeof(opts)); }       \
+#define SOMA_WITH_OPTS(result, name, params, args, opts) \
+    SOMA_API result name##_v(SOMA__LIST params, const opts *options, size_t size); \
+    static inline result name(SOMA__LIST params, const opts *options) { return name##_v(SOMA__LIST args, options, sizeof(opts)); } \
+    static inline result name(SOMA__LIST params, const opts &options) { return name##_v(SOMA__LIST args, &options, sizeof(opts)); } \
     static inline result name(SOMA__LIST params) { return name##_v(SOMA__LIST args, nullptr, sizeof(opts)); }
 #else
-#define SOMA_WITH_OPTS(result, name, params, args, opts)                                                                                   \
-    SOMA_API result name##_v(SOMA__LIST params, const opts *options, size_t size);                                                        \
+#define SOMA_WITH_OPTS(result, name, params, args, opts) \
+    SOMA_API result name##_v(SOMA__LIST params, const opts *options, size_t size); \
     static inline result name(SOMA__LIST params, const opts *options) { return name##_v(SOMA__LIST args, options, sizeof(opts)); }
 #endif
 
@@ -66,14 +66,7 @@ SOMA_API const char *soma_version(void);
 SOMA_API const char *soma_status_name(soma_status status);
 
 /* Element types, torch's float32, float64, int64, int32, uint8, bool. A bool is one byte, 0 or 1. */
-typedef enum soma_dtype {
-    SOMA_F32 = 0,
-    SOMA_F64 = 1,
-    SOMA_I64 = 2,
-    SOMA_I32 = 3,
-    SOMA_U8 = 4,
-    SOMA_BOOL = 5
-} soma_dtype;
+typedef enum soma_dtype { SOMA_F32 = 0, SOMA_F64 = 1, SOMA_I64 = 2, SOMA_I32 = 3, SOMA_U8 = 4, SOMA_BOOL = 5 } soma_dtype;
 #define SOMA_DTYPES 6
 
 /* Bytes of one element; 0 for a number that is no dtype. */

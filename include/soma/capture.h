@@ -14,8 +14,8 @@ typedef struct soma_slot {
     int64_t dtype; /* a soma_dtype, default SOMA_F32 */
 } soma_slot;
 
-/* Records the step: inputs are the slots' tensors; results go to outputs. Called once for each new set of input shapes, in the run that brings it. Host
- * branches and the modules' train or eval modes are those of the call. Returns SOMA_OK or an error of the context. */
+/* Records the step: inputs are the slots' tensors; results go to outputs. Called once for each new set of input shapes, in the run that brings it.
+ * Host branches and the modules' train or eval modes are those of the call. Returns SOMA_OK or an error of the context. */
 typedef soma_status (*soma_body)(soma_context *ctx, void *user, soma_tensor *const *inputs, size_t n_inputs, soma_tensor **outputs, size_t n_outputs);
 
 typedef struct soma_capture_opts {
@@ -23,18 +23,18 @@ typedef struct soma_capture_opts {
     uint64_t reserved[4];
 } soma_capture_opts;
 
-/* Makes a program of body, which is called by the first run (or soma_program_explain) with its input shapes, not here: user and what body uses must live as
- * long as the program. The program belongs to the innermost scope. `slots` is copied. NULL without a body or slots, inside a capture (SOMA_ERROR_ARGUMENT), or
- * for a slot that no tensor can have (SOMA_ERROR_SHAPE, SOMA_ERROR_DTYPE); the body's own errors come with that run. */
+/* Makes a program of body, which is called by the first run (or soma_program_explain) with its input shapes, not here: user and what body uses must
+ * live as long as the program. The program belongs to the innermost scope. `slots` is copied. NULL without a body or slots, inside a capture
+ * (SOMA_ERROR_ARGUMENT), or for a slot that no tensor can have (SOMA_ERROR_SHAPE, SOMA_ERROR_DTYPE); the body's own errors come with that run. */
 SOMA_WITH_OPTS(soma_program *, soma_capture,
                (soma_context * ctx, soma_body body, void *user, const soma_slot *slots, size_t n_inputs, size_t n_outputs),
                (ctx, body, user, slots, n_inputs, n_outputs), soma_capture_opts)
 /* Gives slot i its data for the runs to come: memory in C order that is read during soma_program_run. Shape NULL: the slot's own; else the shape
- * replaces it (the rank stays), and a new set of shapes is captured at the next run. SOMA_ERROR_ARGUMENT for another slot, or NULL data; SOMA_ERROR_SHAPE for a
- * negative or too large size. */
+ * replaces it (the rank stays), and a new set of shapes is captured at the next run. SOMA_ERROR_ARGUMENT for another slot, or NULL data;
+ * SOMA_ERROR_SHAPE for a negative or too large size. */
 SOMA_API soma_status soma_program_bind(soma_program *p, size_t i, const void *data, const int64_t *shape);
-/* Runs the step once. SOMA_ERROR_STATE: a slot has no data, more sets of shapes than max_shapes, or a module's mode has changed; SOMA_ERROR_NONFINITE by a
- * guard; or the body's or a kernel's error. */
+/* Runs the step once. SOMA_ERROR_STATE: a slot has no data, more sets of shapes than max_shapes, or a module's mode has changed; SOMA_ERROR_NONFINITE
+ * by a guard; or the body's or a kernel's error. */
 SOMA_API soma_status soma_program_run(soma_program *p);
 /* Output i of the last run: data in C order, overwritten by the next run. SOMA_ERROR_STATE before the first run, or beyond the last output. */
 SOMA_API soma_status soma_program_output(soma_program *p, size_t i, const void **data, int64_t *numel);
@@ -46,9 +46,9 @@ SOMA_API void soma_program_free(soma_program *p);
 SOMA_API soma_status soma_program_explain(soma_program *p, char **text);
 
 /* For authors of optimizers and schedules: calls fn(user) before each run of the program being captured, or at once when none is. What a step
- * changes on the host (a step count, a learning rate in borrowed memory) is changed there. If the run (or the evaluation of what is recorded now) then
- * fails, undo(user) takes the call back, so that a stopped step leaves everything as before it; NULL: nothing to take back. Both must stay callable
- * until the innermost scope closes. */
+ * changes on the host (a step count, a learning rate in borrowed memory) is changed there. If the run (or the evaluation of what is recorded now)
+ * then fails, undo(user) takes the call back, so that a stopped step leaves everything as before it; NULL: nothing to take back. Both must stay
+ * callable until the innermost scope closes. */
 SOMA_API soma_status soma_on_run(soma_context *ctx, soma_status (*fn)(void *user), void (*undo)(void *user), void *user);
 /* A number of the host that is read at each run: a 0-d float32 tensor over *value (borrowed), rounded once when read. */
 SOMA_API soma_tensor *soma_host_scalar(soma_context *ctx, const double *value);

@@ -4,8 +4,8 @@
 
 #include "soma/base.h"
 
-/* Threads, seed, plan cache, error state. Used by one host thread at a time (builds with SOMA_DEBUG answer another's call with SOMA_ERROR_STATE); several
- * contexts work side by side. */
+/* Threads, seed, plan cache, error state. Used by one host thread at a time (builds with SOMA_DEBUG answer another's call with SOMA_ERROR_STATE);
+ * several contexts work side by side. */
 typedef struct soma_context soma_context;
 /* A stretch of work whose tensors are freed together. The context is the outermost one. */
 typedef struct soma_scope soma_scope;
@@ -13,20 +13,27 @@ typedef struct soma_scope soma_scope;
 typedef struct soma_tensor soma_tensor;
 
 typedef struct soma_context_opts {
-    const soma_allocator *allocator; /* default: the C library's; must outlive the context */
-    int64_t threads;                 /* default 0: the environment's SOMA_THREADS, or one per processor that the process may use; 1 never starts a thread */
-    uint64_t seed;                   /* default 0, as torch.manual_seed(0) in role; drawn values are not PyTorch's */
-    const char *isa; /* default: the best the machine has, capped by the environment's SOMA_ISA; "portable", "avx2", "avx512", "neon" */
-    const volatile int *cancel; /* polled between kernels until the first one that changes a variable; nonzero ends the evaluation with SOMA_ERROR_CANCELLED */
-    void (*log)(void *user, const char *line); /* gets a line (without a newline) for the kernels in use, each plan built, each set of shapes captured; default: none,
-                                                * the library never prints */
-    void *log_user;                            /* the user of log */
-    int64_t no_fusion; /* nonzero: every op runs alone, as the environment's SOMA_FUSE=0 does; the same bits, slower */
+    /* default: the C library's; must outlive the context */
+    const soma_allocator *allocator;
+    /* default 0: the environment's SOMA_THREADS, or one per processor that the process may use; 1 never starts a thread */
+    int64_t threads;
+    /* default 0, as torch.manual_seed(0) in role; drawn values are not PyTorch's */
+    uint64_t seed;
+    /* "portable", "avx2", "avx512", "neon"; default: the best the machine has. The environment's SOMA_ISA caps both */
+    const char *isa;
+    /* polled between kernels until the first one that changes a variable; nonzero ends the evaluation with SOMA_ERROR_CANCELLED */
+    const volatile int *cancel;
+    /* gets a line (without a newline) for the kernels in use, each plan built, each set of shapes captured; default: none */
+    void (*log)(void *user, const char *line);
+    void *log_user;
+    /* nonzero: every op runs alone, as the environment's SOMA_FUSE=0 does; the same bits, slower */
+    int64_t no_fusion;
     uint64_t reserved[4];
 } soma_context_opts;
 
-/* Makes a context; NULL options: all defaults. On failure *out is NULL: SOMA_ERROR_ARGUMENT (an unknown isa, threads below 0 or above 1024, in the options or in
- * the environment's SOMA_ISA and SOMA_THREADS), SOMA_ERROR_MEMORY, SOMA_ERROR_VERSION. An isa that the machine lacks becomes the best that it has. */
+/* Makes a context; NULL options: all defaults. On failure *out is NULL: SOMA_ERROR_ARGUMENT (an unknown isa, threads below 0 or above 1024, in the
+ * options or in the environment's SOMA_ISA and SOMA_THREADS), SOMA_ERROR_MEMORY, SOMA_ERROR_VERSION. An isa that the machine lacks becomes the best
+ * that it has. */
 SOMA_API soma_status soma_context_create_v(soma_context **out, const soma_context_opts *options, size_t size);
 static inline soma_status soma_context_create(soma_context **out, const soma_context_opts *options) {
     return soma_context_create_v(out, options, sizeof(soma_context_opts));
@@ -51,12 +58,12 @@ SOMA_API soma_status soma_manual_seed(soma_context *ctx, uint64_t seed);
 /* The seed of the options or of the last soma_manual_seed, as torch.initial_seed. */
 SOMA_API uint64_t soma_initial_seed(const soma_context *ctx);
 
-/* Where random numbers come from: each purpose has a stream of its own, so that one more dropout changes neither the initial weights nor the order of samples.
- * A stream is the purpose and, shifted up by 8 bits, which of several it is (a dropout module: a hash of its path). */
+/* Where random numbers come from: each purpose has a stream of its own, so that one more dropout changes neither the initial weights nor the order of
+ * samples. A stream is the purpose and, shifted up by 8 bits, which of several it is (a dropout module: a hash of its path). */
 typedef enum soma_stream {
-    SOMA_STREAM_USER = 1,         /* what user code draws */
-    SOMA_STREAM_SHUFFLE = 2,      /* the order of samples */
-    SOMA_STREAM_INIT = 3,         /* initial weights */
+    SOMA_STREAM_USER = 1,    /* what user code draws */
+    SOMA_STREAM_SHUFFLE = 2, /* the order of samples */
+    SOMA_STREAM_INIT = 3,    /* initial weights */
     SOMA_STREAM_DROPOUT = 4,
     SOMA_STREAM_AUGMENTATION = 5, /* changes to samples */
     SOMA_STREAM_SAMPLING = 6      /* draws from a model */
@@ -64,14 +71,15 @@ typedef enum soma_stream {
 /* For authors of modules: random ops recorded from now on draw from this stream; returns the one before, to be put back. */
 SOMA_API uint64_t soma_stream_use(soma_context *ctx, uint64_t stream);
 
-/* For authors of calls with option structs: copies `size` bytes of options (NULL: zeros) into the `known` bytes of *out, whose last 32 bytes are reserved. False
- * when an error is pending, or with SOMA_ERROR_VERSION when something is set that this library does not know; `call` stands in the sentence. */
+/* For authors of calls with option structs: copies `size` bytes of options (NULL: zeros) into the `known` bytes of *out, whose last 32 bytes are
+ * reserved. False when an error is pending, or with SOMA_ERROR_VERSION when something is set that this library does not know; `call` stands in the
+ * sentence. */
 SOMA_API bool soma_options_read(soma_context *ctx, const char *call, void *out, size_t known, const void *options, size_t size);
 
 /* Opens a scope inside the innermost one. NULL on error: one is pending, or SOMA_ERROR_MEMORY. */
 SOMA_API soma_scope *soma_scope_open(soma_context *ctx);
-/* Runs pending assigns to variables that outlive the scope, closes the scopes inside it, frees all that was recorded in it. SOMA_ERROR_STATE for a scope that
- * is closed. Frees even when it returns an error (of those assigns, or one that was pending). */
+/* Runs pending assigns to variables that outlive the scope, closes the scopes inside it, frees all that was recorded in it. SOMA_ERROR_STATE for a
+ * scope that is closed. Frees even when it returns an error (of those assigns, or one that was pending). */
 SOMA_API soma_status soma_scope_close(soma_scope *scope);
 
 /* The scope that what is made now belongs to; NULL for NULL. */

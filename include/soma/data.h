@@ -13,12 +13,14 @@ typedef struct soma_idx_opts {
     soma_optional scale; /* inputs are bytes * scale; default 1/255 */
     uint64_t reserved[4];
 } soma_idx_opts;
-/* Two idx files, plain (memory-mapped: they must not shrink while they are in use) or .gz: images [n, ...] of unsigned bytes and labels [n]. Errors name the file and what was expected: SOMA_ERROR_IO
- * (it cannot be read), SOMA_ERROR_FORMAT (no idx file of bytes, truncated, counts that disagree or are 0), SOMA_ERROR_UNSUPPORTED (.gz without zlib). */
+/* Two idx files, plain (memory-mapped: they must not shrink while they are in use) or .gz: images [n, ...] of unsigned bytes and labels [n]. Errors
+ * name the file and what was expected: SOMA_ERROR_IO (it cannot be read), SOMA_ERROR_FORMAT (no idx file of bytes, truncated, counts that disagree or
+ * are 0), SOMA_ERROR_UNSUPPORTED (.gz without zlib). */
 SOMA_WITH_OPTS(soma_dataset *, soma_dataset_idx, (soma_context * ctx, const char *images, const char *labels), (ctx, images, labels), soma_idx_opts)
 /* Arrays in memory, borrowed until the scope closes: inputs [count, features...] (shape is that of one sample), targets [count], as
  * torch.utils.data.TensorDataset. SOMA_ERROR_ARGUMENT for a NULL array, a count below 1, or a size below 1 in the shape. */
-SOMA_API soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const int64_t *targets, int64_t count, const int64_t *shape, int64_t ndim);
+SOMA_API soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const int64_t *targets, int64_t count, const int64_t *shape,
+                                           int64_t ndim);
 /* Samples; 0 for NULL. */
 SOMA_API int64_t soma_dataset_count(const soma_dataset *d);
 /* The shape of one sample, valid as long as the data set. SOMA_ERROR_ARGUMENT for NULL. */

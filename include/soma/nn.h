@@ -9,8 +9,8 @@ typedef struct soma_module soma_module;
 
 /* The result of a module for x, as module(x); NULL with the error pending. */
 SOMA_API soma_tensor *soma_forward(soma_module *m, soma_tensor *x);
-/* Train or eval mode of a module and all inside it, as Module.train(on). Modules are made in train mode. A captured program keeps the modes that its modules
- * had when its body ran; running it in another is SOMA_ERROR_STATE. */
+/* Train or eval mode of a module and all inside it, as Module.train(on). Modules are made in train mode. A captured program keeps the modes that its
+ * modules had when its body ran; running it in another is SOMA_ERROR_STATE. */
 SOMA_API soma_status soma_module_train(soma_module *m, bool on);
 /* Module.training; false for NULL. */
 SOMA_API bool soma_module_is_training(const soma_module *m);
@@ -53,8 +53,8 @@ typedef soma_tensor *(*soma_forward_fn)(void *user, soma_module *self, soma_tens
 /* name (copied) stands in messages, NULL: "module". forward must not be NULL: SOMA_ERROR_ARGUMENT. */
 SOMA_API soma_module *soma_nn_module(soma_context *ctx, const char *name, soma_forward_fn forward, void *user);
 /* Registers a variable under a name (copied), as register_parameter, register_buffer, add_module; it gets the state key. Parameters are asked for
- * gradients, buffers are not. SOMA_ERROR_ARGUMENT: no name or a taken one, NULL, no variable, a module that contains this one, or what lives in a scope inside the
- * module's. */
+ * gradients, buffers are not. SOMA_ERROR_ARGUMENT: no name or a taken one, NULL, no variable, a module that contains this one, or what lives in a
+ * scope inside the module's. */
 SOMA_API soma_status soma_module_add_parameter(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child);

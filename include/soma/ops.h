@@ -13,8 +13,8 @@ typedef struct soma_reduce_opts {
     soma_optional correction; /* var and std: the divisor is n - correction; default 1 */
     uint64_t reserved[4];
 } soma_reduce_opts;
-/* `.dims` and `.ndims` of a soma_reduce_opts: &(soma_reduce_opts){SOMA_DIMS(0, -1), .keepdim = 1}. C++ before C++20 has no such initialisers; soma_over(0, -1)
- * gives the struct. */
+/* `.dims` and `.ndims` of a soma_reduce_opts: &(soma_reduce_opts){SOMA_DIMS(0, -1), .keepdim = 1}. C++ before C++20 has no such initialisers;
+ * soma_over(0, -1) gives the struct. */
 #define SOMA_DIMS(...) .ndims = SOMA__COUNT(__VA_ARGS__), .dims = {__VA_ARGS__}
 #ifdef __cplusplus
 template <class... A> soma_reduce_opts soma_over(A... dims) {
@@ -49,24 +49,24 @@ typedef struct soma_loss_opts {
 /* torch.nn.functional.cross_entropy. input [N, C, ...] logits (or [C]); target int64 class numbers [N, ...], or probabilities of input's shape
  * and dtype. A class outside [0, C) that is not ignore_index is SOMA_ERROR_RANGE when evaluated. */
 typedef struct soma_cross_entropy_opts {
-    soma_tensor *weight;        /* [C], input's dtype; NULL: all ones */
-    int64_t reduction;          /* default SOMA_MEAN: divided by the weights of the targets that count */
-    soma_optional ignore_index; /* default -100 */
+    soma_tensor *weight;           /* [C], input's dtype; NULL: all ones */
+    int64_t reduction;             /* default SOMA_MEAN: divided by the weights of the targets that count */
+    soma_optional ignore_index;    /* default -100 */
     soma_optional label_smoothing; /* default 0, in [0, 1] */
     uint64_t reserved[4];
 } soma_cross_entropy_opts;
 SOMA_WITH_OPTS(soma_tensor *, soma_cross_entropy, (soma_tensor * input, soma_tensor *target), (input, target), soma_cross_entropy_opts)
 
-/* One step of an optimizer as one node: parameter and state variables are overwritten. hyper is a 1-d tensor of the parameter's dtype, usually borrowed from the
- * optimizer, with its numbers at the places below. Written for soma/optim.h; open for optimizers of your own. SOMA_ERROR_SHAPE or SOMA_ERROR_DTYPE
- * for what does not fit the parameter, SOMA_ERROR_ARGUMENT for other flags or one tensor in two places. */
+/* One step of an optimizer as one node: parameter and state variables are overwritten. hyper is a 1-d tensor of the parameter's dtype, usually
+ * borrowed from the optimizer, with its numbers at the places below. Written for soma/optim.h; open for optimizers of your own. SOMA_ERROR_SHAPE or
+ * SOMA_ERROR_DTYPE for what does not fit the parameter, SOMA_ERROR_ARGUMENT for other flags or one tensor in two places. */
 enum {
     SOMA_SGD_LR,
-    SOMA_SGD_MU,           /* momentum */
-    SOMA_SGD_UNDAMPED,     /* 1 - dampening */
+    SOMA_SGD_MU,       /* momentum */
+    SOMA_SGD_UNDAMPED, /* 1 - dampening */
     SOMA_SGD_WEIGHT_DECAY,
-    SOMA_SGD_SIGN,         /* 1, or -1 to maximize */
-    SOMA_SGD_FIRST,        /* not 0: momentum starts as the gradient */
+    SOMA_SGD_SIGN,  /* 1, or -1 to maximize */
+    SOMA_SGD_FIRST, /* not 0: momentum starts as the gradient */
     SOMA_SGD_NUMBERS
 };
 enum { SOMA_SGD_NESTEROV = 1, SOMA_SGD_MOMENTUM = 2, SOMA_SGD_DECAY = 4 }; /* flags: what is used */
@@ -87,7 +87,8 @@ enum {
 };
 enum { SOMA_ADAM_DECOUPLED = 1, SOMA_ADAM_DECAY = 4 }; /* flags: AdamW's decay; is there any */
 /* torch.optim.Adam, AdamW. */
-SOMA_API soma_status soma_adam_update(soma_tensor *param, soma_tensor *exp_avg, soma_tensor *exp_avg_sq, soma_tensor *grad, soma_tensor *hyper, int64_t flags);
+SOMA_API soma_status soma_adam_update(soma_tensor *param, soma_tensor *exp_avg, soma_tensor *exp_avg_sq, soma_tensor *grad, soma_tensor *hyper,
+                                      int64_t flags);
 
 /* For tools: how many ops have a number, and the name of one; "" for another number. */
 SOMA_API int64_t soma_op_count(void);

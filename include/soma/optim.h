@@ -14,13 +14,13 @@ typedef struct soma_sgd_opts {
     uint64_t reserved[4];
 } soma_sgd_opts;
 /* lr in PyTorch has the default 1e-3. Parameters are variables; they must outlive the optimizer, which belongs to the innermost scope.
- * SOMA_ERROR_ARGUMENT: a negative number, nesterov without what it wants, a parameter that is NULL, no variable, there already, of another context, or of a scope
- * inside the optimizer's. */
+ * SOMA_ERROR_ARGUMENT: a negative number, nesterov without what it wants, a parameter that is NULL, no variable, there already, of another context,
+ * or of a scope inside the optimizer's. */
 SOMA_WITH_OPTS(soma_optim *, soma_optim_sgd, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
                soma_sgd_opts)
 /* A further parameter group with settings of its own, as add_param_group. */
-SOMA_WITH_OPTS(soma_status, soma_optim_sgd_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr), (optim, params, count, lr),
-               soma_sgd_opts)
+SOMA_WITH_OPTS(soma_status, soma_optim_sgd_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr),
+               (optim, params, count, lr), soma_sgd_opts)
 
 /* torch.optim.Adam and AdamW. */
 typedef struct soma_adam_opts {
@@ -35,10 +35,11 @@ SOMA_WITH_OPTS(soma_optim *, soma_optim_adam, (soma_context * ctx, soma_tensor *
 SOMA_WITH_OPTS(soma_optim *, soma_optim_adamw, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
                soma_adam_opts)
 /* A further parameter group with settings of its own, for an Adam or AdamW, as add_param_group. */
-SOMA_WITH_OPTS(soma_status, soma_optim_adam_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr), (optim, params, count, lr),
-               soma_adam_opts)
+SOMA_WITH_OPTS(soma_status, soma_optim_adam_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr),
+               (optim, params, count, lr), soma_adam_opts)
 
-/* Records one step for every parameter that has a gradient, as Optimizer.step. In a captured program the step count and the learning rate move on with each run. */
+/* Records one step for every parameter that has a gradient, as Optimizer.step. In a captured program the step count and the learning rate move on
+ * with each run. */
 SOMA_API soma_status soma_optim_step(soma_optim *optim);
 /* soma_zero_grad of all its parameters. Called right after the step it keeps gradients from being stored. */
 SOMA_API soma_status soma_optim_zero_grad(soma_optim *optim);

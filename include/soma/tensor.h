@@ -32,8 +32,8 @@ SOMA_API soma_tensor *soma_from(soma_context *ctx, const void *data, soma_dtype 
 SOMA_API soma_tensor *soma_borrow(soma_context *ctx, const void *data, soma_dtype dtype, const int64_t *shape, int64_t ndim);
 /* A 0-d float32 tensor. It behaves as a Python number in arithmetic: it does not widen the other operand within its kind. */
 SOMA_API soma_tensor *soma_scalar(soma_context *ctx, double value);
-/* torch.full, zeros, ones, arange(start, end, step). Integer dtypes truncate and saturate a value at int64, narrower ones wrap; NaN gives 0. arange has
- * ceil((end - start) / step) elements, none when that is negative; SOMA_ERROR_ARGUMENT for a step of 0 or a bool. */
+/* torch.full, zeros, ones, arange(start, end, step). Integer dtypes truncate and saturate a value at int64, narrower ones wrap; NaN gives 0. arange
+ * has ceil((end - start) / step) elements, none when that is negative; SOMA_ERROR_ARGUMENT for a step of 0 or a bool. */
 SOMA_API soma_tensor *soma_full(soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim);
 SOMA_API soma_tensor *soma_zeros(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim);
 SOMA_API soma_tensor *soma_ones(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim);

@@ -61,7 +61,8 @@ static soma_status unpack(soma__file *f, soma__file_most most, char *why, size_t
     inflateEnd(&z);
     f->memory = out, f->memory_size = capacity;
     if (r == Z_MEM_ERROR) return fail(why, why_size, SOMA_ERROR_MEMORY, "out of memory", 0);
-    if (r != Z_STREAM_END && used < limit) return fail(why, why_size, SOMA_ERROR_FORMAT, r == Z_BUF_ERROR ? "the gzip file ends in the middle" : "the gzip file is damaged", 0);
+    if (r != Z_STREAM_END && used < limit)
+        return fail(why, why_size, SOMA_ERROR_FORMAT, r == Z_BUF_ERROR ? "the gzip file ends in the middle" : "the gzip file is damaged", 0);
     f->data = out, f->size = used;
     return SOMA_OK;
 }

@@ -17,7 +17,8 @@ typedef struct soma__file {
 typedef size_t (*soma__file_most)(const uint8_t *head, size_t n);
 #define SOMA__FILE_HEAD 64 /* n is that, unless the file is shorter */
 
-/* Maps a plain file, or unpacks one that begins as gzip does, up to what `most` says (NULL: all). On failure a sentence without the path goes to why. */
+/* Maps a plain file, or unpacks one that begins as gzip does, up to what `most` says (NULL: all). On failure a sentence without the path goes to why.
+ */
 soma_status soma__file_open(soma__file *f, const soma_allocator *alloc, const char *path, soma__file_most most, char *why, size_t why_size);
 void soma__file_close(soma__file *f);
 

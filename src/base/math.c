@@ -1,6 +1,7 @@
-/* The elementary functions. The idea: compute in double-double (a value as the unevaluated sum of two doubles, about 106 bits; Dekker 1971) wherever a plain
- * double would lose more than an ulp, with Taylor series after reducing the argument; the float32 functions round a float64 result once. Slower than
- * tables of polynomials, and easy to trust; the vectorised kernels are judged against these. No contraction may happen here (-ffp-contract=off). */
+/* The elementary functions. The idea: compute in double-double (a value as the unevaluated sum of two doubles, about 106 bits; Dekker 1971) wherever
+ * a plain double would lose more than an ulp, with Taylor series after reducing the argument; the float32 functions round a float64 result once.
+ * Slower than tables of polynomials, and easy to trust; the vectorised kernels are judged against these. No contraction may happen here
+ * (-ffp-contract=off). */
 #include "base/math.h"
 
 #include <stdbool.h>
@@ -9,31 +10,53 @@ typedef struct dd {
     double hi, lo;
 } dd;
 
-static const dd LN2 = {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}, INV_LN2 = {0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56}, INV_LN10 =
-    {0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57}, PI_2 = {0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54}, PI = {0x1.921fb54442d18p+1,
-    0x1.1a62633145c07p-53}, TWO_SQRT_PI = {0x1.20dd750429b6dp+0, 0x1.1ae3a914fed80p-56};
+static const dd LN2 = {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}, INV_LN2 = {0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56},
+                INV_LN10 = {0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57}, PI_2 = {0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54},
+                PI = {0x1.921fb54442d18p+1, 0x1.1a62633145c07p-53}, TWO_SQRT_PI = {0x1.20dd750429b6dp+0, 0x1.1ae3a914fed80p-56};
 /* atan(k / 8) */
-static const dd ATAN[9] = {{0x0.0p+0, 0x0.0p+0}, {0x1.fd5ba9aac2f6ep-4, -0x1.cd37686760c17p-59}, {0x1.f5b75f92c80ddp-3,
-    0x1.8ab6e3cf7afbdp-57}, {0x1.6f61941e4def1p-2, -0x1.c63aae6f6e918p-56}, {0x1.dac670561bb4fp-2, 0x1.a2b7f222f65e2p-56},
-    {0x1.1e00babdefeb4p-1, -0x1.928df287a668fp-58}, {0x1.4978fa3269ee1p-1, 0x1.2419a87f2a458p-56}, {0x1.700a7c5784634p-1,
-    -0x1.8c34d25aadef6p-56}, {0x1.921fb54442d18p-1, 0x1.1a62633145c07p-55}};
+static const dd ATAN[9] = {{0x0.0p+0, 0x0.0p+0},
+                           {0x1.fd5ba9aac2f6ep-4, -0x1.cd37686760c17p-59},
+                           {0x1.f5b75f92c80ddp-3, 0x1.8ab6e3cf7afbdp-57},
+                           {0x1.6f61941e4def1p-2, -0x1.c63aae6f6e918p-56},
+                           {0x1.dac670561bb4fp-2, 0x1.a2b7f222f65e2p-56},
+                           {0x1.1e00babdefeb4p-1, -0x1.928df287a668fp-58},
+                           {0x1.4978fa3269ee1p-1, 0x1.2419a87f2a458p-56},
+                           {0x1.700a7c5784634p-1, -0x1.8c34d25aadef6p-56},
+                           {0x1.921fb54442d18p-1, 0x1.1a62633145c07p-55}};
 /* the bits of 2 / pi behind the point */
-static const uint64_t TWO_OVER_PI[20] = {0xa2f9836e4e441529u, 0xfc2757d1f534ddc0u, 0xdb6295993c439041u, 0xfe5163abdebbc561u,
-    0xb7246e3a424dd2e0u, 0x06492eea09d1921cu, 0xfe1deb1cb129a73eu, 0xe88235f52ebb4484u, 0xe99c7026b45f7e41u, 0x3991d639835339f4u,
-    0x9c845f8bbdf9283bu, 0x1ff897ffde05980fu, 0xef2f118b5a0a6d1fu, 0x6d367ecf27cb09b7u, 0x4f463f669e5fea2du, 0x7527bac7ebe5f17bu,
-    0x3d0739f78a5292eau, 0x6bfb5fb11f8d5d08u, 0x56033046fc7b6babu, 0xf0cfbc209af4361du};
+static const uint64_t TWO_OVER_PI[20] = {0xa2f9836e4e441529u, 0xfc2757d1f534ddc0u, 0xdb6295993c439041u, 0xfe5163abdebbc561u, 0xb7246e3a424dd2e0u,
+                                         0x06492eea09d1921cu, 0xfe1deb1cb129a73eu, 0xe88235f52ebb4484u, 0xe99c7026b45f7e41u, 0x3991d639835339f4u,
+                                         0x9c845f8bbdf9283bu, 0x1ff897ffde05980fu, 0xef2f118b5a0a6d1fu, 0x6d367ecf27cb09b7u, 0x4f463f669e5fea2du,
+                                         0x7527bac7ebe5f17bu, 0x3d0739f78a5292eau, 0x6bfb5fb11f8d5d08u, 0x56033046fc7b6babu, 0xf0cfbc209af4361du};
 /* 1 / n! */
-static const dd INV_FACT[28] = {{0x1.0000000000000p+0, 0x0.0p+0}, {0x1.0000000000000p+0, 0x0.0p+0}, {0x1.0000000000000p-1, 0x0.0p+0},
-    {0x1.5555555555555p-3, 0x1.5555555555555p-57}, {0x1.5555555555555p-5, 0x1.5555555555555p-59}, {0x1.1111111111111p-7,
-    0x1.1111111111111p-63}, {0x1.6c16c16c16c17p-10, -0x1.f49f49f49f49fp-65}, {0x1.a01a01a01a01ap-13, 0x1.a01a01a01a01ap-73},
-    {0x1.a01a01a01a01ap-16, 0x1.a01a01a01a01ap-76}, {0x1.71de3a556c734p-19, -0x1.c154f8ddc6c00p-73}, {0x1.27e4fb7789f5cp-22,
-    0x1.cbbc05b4fa99ap-76}, {0x1.ae64567f544e4p-26, -0x1.c062e06d1f209p-80}, {0x1.1eed8eff8d898p-29, -0x1.2aec959e14c06p-83},
-    {0x1.6124613a86d09p-33, 0x1.f28e0cc748ebep-87}, {0x1.93974a8c07c9dp-37, 0x1.05d6f8a2efd1fp-92}, {0x1.ae7f3e733b81fp-41,
-    0x1.1d8656b0ee8cbp-97}, {0x1.ae7f3e733b81fp-45, 0x1.1d8656b0ee8cbp-101}, {0x1.952c77030ad4ap-49, 0x1.ac981465ddc6cp-103},
-    {0x1.6827863b97d97p-53, 0x1.eec01221a8b0bp-107}, {0x1.2f49b46814157p-57, 0x1.2650f61dbdcb4p-112}, {0x1.e542ba4020225p-62,
-    0x1.ea72b4afe3c2fp-120}, {0x1.71b8ef6dcf572p-66, -0x1.d043ae40c4647p-120}, {0x1.0ce396db7f853p-70, -0x1.aebcdbd20331cp-124},
-    {0x1.761b41316381ap-75, -0x1.3423c7d91404fp-130}, {0x1.f2cf01972f578p-80, -0x1.9ada5fcc1ab14p-135}, {0x1.3f3ccdd165fa9p-84,
-    -0x1.58ddadf344487p-139}, {0x1.88e85fc6a4e5ap-89, -0x1.71c37ebd16540p-143}, {0x1.d1ab1c2dccea3p-94, 0x1.054d0c78aea14p-149}};
+static const dd INV_FACT[28] = {{0x1.0000000000000p+0, 0x0.0p+0},
+                                {0x1.0000000000000p+0, 0x0.0p+0},
+                                {0x1.0000000000000p-1, 0x0.0p+0},
+                                {0x1.5555555555555p-3, 0x1.5555555555555p-57},
+                                {0x1.5555555555555p-5, 0x1.5555555555555p-59},
+                                {0x1.1111111111111p-7, 0x1.1111111111111p-63},
+                                {0x1.6c16c16c16c17p-10, -0x1.f49f49f49f49fp-65},
+                                {0x1.a01a01a01a01ap-13, 0x1.a01a01a01a01ap-73},
+                                {0x1.a01a01a01a01ap-16, 0x1.a01a01a01a01ap-76},
+                                {0x1.71de3a556c734p-19, -0x1.c154f8ddc6c00p-73},
+                                {0x1.27e4fb7789f5cp-22, 0x1.cbbc05b4fa99ap-76},
+                                {0x1.ae64567f544e4p-26, -0x1.c062e06d1f209p-80},
+                                {0x1.1eed8eff8d898p-29, -0x1.2aec959e14c06p-83},
+                                {0x1.6124613a86d09p-33, 0x1.f28e0cc748ebep-87},
+                                {0x1.93974a8c07c9dp-37, 0x1.05d6f8a2efd1fp-92},
+                                {0x1.ae7f3e733b81fp-41, 0x1.1d8656b0ee8cbp-97},
+                                {0x1.ae7f3e733b81fp-45, 0x1.1d8656b0ee8cbp-101},
+                                {0x1.952c77030ad4ap-49, 0x1.ac981465ddc6cp-103},
+                                {0x1.6827863b97d97p-53, 0x1.eec01221a8b0bp-107},
+                                {0x1.2f49b46814157p-57, 0x1.2650f61dbdcb4p-112},
+                                {0x1.e542ba4020225p-62, 0x1.ea72b4afe3c2fp-120},
+                                {0x1.71b8ef6dcf572p-66, -0x1.d043ae40c4647p-120},
+                                {0x1.0ce396db7f853p-70, -0x1.aebcdbd20331cp-124},
+                                {0x1.761b41316381ap-75, -0x1.3423c7d91404fp-130},
+                                {0x1.f2cf01972f578p-80, -0x1.9ada5fcc1ab14p-135},
+                                {0x1.3f3ccdd165fa9p-84, -0x1.58ddadf344487p-139},
+                                {0x1.88e85fc6a4e5ap-89, -0x1.71c37ebd16540p-143},
+                                {0x1.d1ab1c2dccea3p-94, 0x1.054d0c78aea14p-149}};
 static inline uint64_t bits(double x) {
     union {
         double d;
@@ -251,7 +274,8 @@ double soma__pow(double x, double y) {
     return sign * scale(add(e, of(1)), k);
 }
 
-/* x - n pi / 2 in [-pi/4, pi/4]; returns n mod 4. Up to 2^27 n the product with three parts of pi / 2 would do; the bits of 2 / pi serve all sizes. */
+/* x - n pi / 2 in [-pi/4, pi/4]; returns n mod 4. Up to 2^27 n the product with three parts of pi / 2 would do; the bits of 2 / pi serve all sizes.
+ */
 static int reduce(double x, dd *r) {
     double a = __builtin_fabs(x);
     if (a <= 0.78539816339744828) return *r = of(x), 0;
@@ -286,7 +310,8 @@ static int reduce(double x, dd *r) {
         v[2] = 0 - v[2];
         v[1] = ~v[1] + (v[2] == 0);
     }
-    dd f = add(of((double)(v[1] >> 32) * 0x1p-32), add(of((double)(uint32_t)v[1] * 0x1p-64), add(of((double)(v[2] >> 32) * 0x1p-96), of((double)(uint32_t)v[2] * 0x1p-128))));
+    dd f = add(of((double)(v[1] >> 32) * 0x1p-32),
+               add(of((double)(uint32_t)v[1] * 0x1p-64), add(of((double)(v[2] >> 32) * 0x1p-96), of((double)(uint32_t)v[2] * 0x1p-128))));
     f = mul(f, PI_2);
     if (up != (x < 0)) f = neg(f);
     *r = f;
@@ -452,9 +477,18 @@ double soma__erfc(double x) {
 }
 
 /* float32 functions that are rare in networks: one rounding of the float64 result. The others are those of math_f32.h, over one float. */
-#define ROUNDED(fn)                                                                                                                                   \
+#define ROUNDED(fn) \
     float soma__##fn##f(float x) { return (float)soma__##fn((double)x); }
-ROUNDED(tan) ROUNDED(asin) ROUNDED(acos) ROUNDED(atan) ROUNDED(sinh) ROUNDED(cosh) ROUNDED(erfc)
-ROUNDED(floor) ROUNDED(ceil) ROUNDED(trunc) ROUNDED(round)
+ROUNDED(tan)
+ROUNDED(asin)
+ROUNDED(acos)
+ROUNDED(atan)
+ROUNDED(sinh)
+ROUNDED(cosh)
+ROUNDED(erfc)
+ROUNDED(floor)
+ROUNDED(ceil)
+ROUNDED(trunc)
+ROUNDED(round)
 float soma__atan2f(float y, float x) { return (float)soma__atan2((double)y, (double)x); }
 float soma__fmodf(float x, float y) { return (float)soma__fmod((double)x, (double)y); }

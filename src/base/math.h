@@ -4,25 +4,28 @@
 
 #include <stdint.h>
 
-#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error "soma gives the same bits everywhere: it cannot be compiled with -ffast-math or -Ofast"
 #endif
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
 #error "soma gives the same bits everywhere: floats must be computed as floats, not wider (on x86: -msse2 -mfpmath=sse)"
 #endif
 
-#define SOMA__MATH_UNARY(X)                                                                                                                           \
-    X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(sigmoid) X(erf) X(erfc)    \
+/* clang-format off */
+#define SOMA__MATH_UNARY(X) \
+    X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(sigmoid) X(erf) X(erfc) \
     X(floor) X(ceil) X(trunc) X(round)
+/* clang-format on */
 #define SOMA__MATH_BINARY(X) X(pow) X(atan2) X(fmod)
 
-#define SOMA__DECLARE(fn)                                                                                                                             \
-    double soma__##fn(double x);                                                                                                                       \
+#define SOMA__DECLARE(fn) \
+    double soma__##fn(double x); \
     float soma__##fn##f(float x);
 SOMA__MATH_UNARY(SOMA__DECLARE)
 #undef SOMA__DECLARE
-#define SOMA__DECLARE(fn)                                                                                                                             \
-    double soma__##fn(double x, double y);                                                                                                             \
+#define SOMA__DECLARE(fn) \
+    double soma__##fn(double x, double y); \
     float soma__##fn##f(float x, float y);
 SOMA__MATH_BINARY(SOMA__DECLARE)
 #undef SOMA__DECLARE

@@ -9,9 +9,10 @@
 #include "base/math.h"
 
 /* Every function of one argument; the two of two are pow and atan2. */
-#define SOMA__VF_UNARY(X)                                                                                                          \
-    X(exp) X(exp2) X(expm1) X(sigmoid) X(tanh) X(log) X(log2) X(log10) X(log1p) X(erf) X(sin) X(cos) X(rsqrt)                        \
-    X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(erfc)
+#define SOMA__VF_UNARY(X) \
+    X(exp) \
+    X(exp2) \
+    X(expm1) X(sigmoid) X(tanh) X(log) X(log2) X(log10) X(log1p) X(erf) X(sin) X(cos) X(rsqrt) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(erfc)
 
 #define LN2_HI 0x1.62e4p-1f /* 15 bits: its product with an exponent is exact */
 #define LN2_LO 0x1.7f7d1cp-20f
@@ -35,9 +36,7 @@ SIMD_FN vf math__scale(vf x, vi n) {
     vi half = vi_sar(n, 1);
     return vf_mul(vf_mul(x, math__pow2(half)), math__pow2(vi_sub(n, half)));
 }
-SIMD_FN vf math__clamp(vf x, float low, float high) {
-    return vf_greater(vf_set1(low), vf_lesser(vf_set1(high), x));
-} /* NaN passes */
+SIMD_FN vf math__clamp(vf x, float low, float high) { return vf_greater(vf_set1(low), vf_lesser(vf_set1(high), x)); } /* NaN passes */
 
 /* The lanes of `mask` are replaced by the scalar function of theirs. */
 SIMD_FN vf math__by_lane(vf r, vf mask, vf x, float (*f)(float)) {
@@ -116,8 +115,7 @@ SIMD_FN vf math__log_reduce(vf x, vf *k) {
     return vf_sub(vf_from_bits(vi_sub(u, vi_shl(e, 23))), vf_set1(1.0f));
 }
 SIMD_FN vf math__log_tail(vf f) {
-    vf p = POLY(f, 0x1.55554ap-2f, -0x1.00022p-2f, 0x1.99a5aap-3f, -0x1.54788ep-3f, 0x1.226d1ap-3f, -0x1.0cdf74p-3f, 0x1.07d6a8p-3f,
-                -0x1.41fe3ap-4f);
+    vf p = POLY(f, 0x1.55554ap-2f, -0x1.00022p-2f, 0x1.99a5aap-3f, -0x1.54788ep-3f, 0x1.226d1ap-3f, -0x1.0cdf74p-3f, 0x1.07d6a8p-3f, -0x1.41fe3ap-4f);
     return vf_mul(vf_mul(f, f), vf_fma(f, p, vf_set1(-0.5f)));
 }
 /* -inf at zero, NaN below, infinity and NaN to themselves */
@@ -133,9 +131,7 @@ SIMD_FN vf vf_log(vf x) {
 }
 
 /* (f + t) (hi + lo) */
-SIMD_FN vf math__log_times(vf f, vf t, float hi, float lo) {
-    return vf_fma(f, vf_set1(hi), vf_fma(f, vf_set1(lo), vf_mul(t, vf_set1(hi))));
-}
+SIMD_FN vf math__log_times(vf f, vf t, float hi, float lo) { return vf_fma(f, vf_set1(hi), vf_fma(f, vf_set1(lo), vf_mul(t, vf_set1(hi)))); }
 
 SIMD_FN vf vf_log2(vf x) {
     vf k, f = math__log_reduce(x, &k), t = math__log_tail(f);
@@ -159,14 +155,11 @@ SIMD_FN vf vf_log1p(vf x) {
 /* x + x p(x^2), and from 0.9 on 1 - exp(a polynomial near log erfc) */
 SIMD_FN vf vf_erf(vf x) {
     vf a = vf_abs(x), z = vf_mul(x, x), b = vf_lesser(vf_set1(4.0f), a);
-    vf small = vf_fma(
-        x,
-        POLY(z, 0x1.06eba8p-3f, -0x1.81274p-2f, 0x1.ce2d5cp-4f, -0x1.b7ffbcp-6f, 0x1.54366p-8f, -0x1.a52328p-11f, 0x1.4bb438p-14f),
-        x);
+    vf small =
+        vf_fma(x, POLY(z, 0x1.06eba8p-3f, -0x1.81274p-2f, 0x1.ce2d5cp-4f, -0x1.b7ffbcp-6f, 0x1.54366p-8f, -0x1.a52328p-11f, 0x1.4bb438p-14f), x);
     vi n;
-    vf r = math__exp_reduce(POLY(b, -0x1.574bap-13f, -0x1.20b7fap+0f, -0x1.461fd2p-1f, -0x1.aa7e66p-4f, 0x1.6dae96p-6f,
-                                 -0x1.91e8dp-9f, 0x1.9fd426p-13f),
-                            &n);
+    vf r = math__exp_reduce(
+        POLY(b, -0x1.574bap-13f, -0x1.20b7fap+0f, -0x1.461fd2p-1f, -0x1.aa7e66p-4f, 0x1.6dae96p-6f, -0x1.91e8dp-9f, 0x1.9fd426p-13f), &n);
     vf e = vf_add(vf_fma(vf_mul(r, r), math__exp_tail(r), r), vf_set1(1.0f));
     vf big = vf_fma(vf_neg(e), math__pow2(n), vf_set1(1.0f));
     return vf_or(math__sign(x), vf_abs(vf_select(vf_ge(a, vf_set1(0.9f)), big, small)));
@@ -265,7 +258,7 @@ SIMD_FN vf vf_pow(vf x, vf y) {
 
 SIMD_FN vf vf_rsqrt(vf x) { return vf_div(vf_set1(1.0f), vf_sqrt(x)); }
 
-#define RARE(fn)                                                                                                                   \
+#define RARE(fn) \
     SIMD_FN vf vf_##fn(vf x) { return math__by_lane(x, vf_eq(vf_zero(), vf_zero()), x, soma__##fn##f); }
 RARE(tan)
 RARE(asin)

@@ -14,10 +14,10 @@
 #include <string.h>
 #include <time.h>
 
-#define SPIN_NS 500000          /* how long a worker spins after a job */
-#define SHARE_NS 1000.0         /* work worth giving to a spinning worker */
-#define WAKE_NS 200000.0        /* work worth waking a sleeping one for */
-#define PIECE_BITS 40           /* of a ticket: the next piece; above it the job's number */
+#define SPIN_NS 500000   /* how long a worker spins after a job */
+#define SHARE_NS 1000.0  /* work worth giving to a spinning worker */
+#define WAKE_NS 200000.0 /* work worth waking a sleeping one for */
+#define PIECE_BITS 40    /* of a ticket: the next piece; above it the job's number */
 
 typedef struct worker {
     pthread_t thread;

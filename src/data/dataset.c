@@ -81,8 +81,8 @@ static const uint8_t *open_idx(soma_context *ctx, const char *path, int rank, in
         return NULL;
     }
     if (f->size - head != want) {
-        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its header wants %zu bytes of data, the file has %s%zu%s", path, want, f->memory && f->size - head > want ? "at least " : "",
-                         f->size - head, f->size - head < want ? " (truncated?)" : "");
+        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its header wants %zu bytes of data, the file has %s%zu%s", path, want,
+                         f->memory && f->size - head > want ? "at least " : "", f->size - head, f->size - head < want ? " (truncated?)" : "");
         return NULL;
     }
     return f->data + head;
@@ -98,7 +98,8 @@ soma_dataset *soma_dataset_idx_v(soma_context *ctx, const char *images, const ch
     const uint8_t *x = open_idx(ctx, images, 0, shape, &ndim), *y = x ? open_idx(ctx, labels, 1, &n, &one) : NULL;
     if (!y) return NULL;
     if (n != shape[0] || !n) {
-        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s has %lld images, %s %lld labels; the counts must be equal and not 0", images, (long long)shape[0], labels, (long long)n);
+        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s has %lld images, %s %lld labels; the counts must be equal and not 0", images,
+                         (long long)shape[0], labels, (long long)n);
         return NULL;
     }
     soma_dataset *d = soma_scope_memory(ctx, sizeof *d);

@@ -35,8 +35,8 @@ static bool slot_ok(soma_context *ctx, const char *call, size_t i, const soma_sl
     if (s->dtype < 0 || s->dtype >= SOMA_DTYPES)
         soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: slot %zu has the dtype %lld, which is none", call, i, (long long)s->dtype);
     else if (!soma__shape_ok(s->shape, s->ndim, &numel))
-        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: slot %zu has %lld dimensions, or a negative or too large size; 0 to %d dimensions are wanted", call, i,
-                         (long long)s->ndim, SOMA_MAX_DIMS);
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: slot %zu has %lld dimensions, or a negative or too large size; 0 to %d dimensions are wanted",
+                         call, i, (long long)s->ndim, SOMA_MAX_DIMS);
     return soma__ok(ctx);
 }
 
@@ -102,7 +102,8 @@ static soma__variant *find_variant(soma_program *p) {
 soma_status soma_program_bind(soma_program *p, size_t i, const void *data, const int64_t *shape) {
     if (!p) return SOMA_ERROR_ARGUMENT;
     if (!soma__ok(p->ctx)) return p->ctx->status;
-    if (i >= p->recipe.n_in || !data) return soma_error_raise(p->ctx, SOMA_ERROR_ARGUMENT, "program_bind: slot %zu of %zu, or data is NULL", i, p->recipe.n_in);
+    if (i >= p->recipe.n_in || !data)
+        return soma_error_raise(p->ctx, SOMA_ERROR_ARGUMENT, "program_bind: slot %zu of %zu, or data is NULL", i, p->recipe.n_in);
     size_t bytes = (size_t)p->slots[i].ndim * sizeof(int64_t);
     if (shape && memcmp(p->slots[i].shape, shape, bytes) != 0) {
         soma_slot bound = p->slots[i];

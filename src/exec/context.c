@@ -193,4 +193,3 @@ void soma_context_stats_sized(const soma_context *ctx, soma_stats *out, size_t s
     memset(out, 0, size);
     memcpy(out, &ctx->stats, size < sizeof ctx->stats ? size : sizeof ctx->stats);
 }
-

@@ -98,7 +98,8 @@ static void unset_kept(soma_context *ctx, const soma__plan *p) {
 }
 
 static soma_status in_capture(soma_context *ctx) {
-    return soma_error_raise(ctx, SOMA_ERROR_STATE, "a value cannot be read, nor a scope closed, while a program is captured: nothing is computed yet");
+    return soma_error_raise(ctx, SOMA_ERROR_STATE,
+                            "a value cannot be read, nor a scope closed, while a program is captured: nothing is computed yet");
 }
 
 soma_status soma__exec_flush(soma_context *ctx, int close_depth) {
@@ -130,15 +131,17 @@ static soma_status ready(soma_tensor *x) {
     if (ctx->running && x->epoch == ctx->epoch) return soma__while_running(ctx); /* its memory is there, its value may not be */
     if (pending && x->epoch != ctx->epoch && !x->var)
         return soma_error_raise(ctx, SOMA_ERROR_STATE,
-                                x->flags & SOMA__KEPT ? "read: the value of '%s' was lost when its evaluation failed; record it again"
-                                                      : "read: the value of '%s' was interior to a module, a gradient or a program, and is not held after its "
-                                                        "evaluation; use soma_keep",
+                                x->flags & SOMA__KEPT
+                                    ? "read: the value of '%s' was lost when its evaluation failed; record it again"
+                                    : "read: the value of '%s' was interior to a module, a gradient or a program, and is not held after its "
+                                      "evaluation; use soma_keep",
                                 soma__ops[x->op]->name);
     if (pending && soma_eval(ctx) != SOMA_OK) return ctx->status;
     if (!x->data)
-        return soma_error_raise(ctx, SOMA_ERROR_STATE,
-                                "read: the value of '%s' is interior to a module, a gradient or a program, and is not held for reading; use soma_keep",
-                                soma__ops[x->op]->name);
+        return soma_error_raise(
+            ctx, SOMA_ERROR_STATE,
+            "read: the value of '%s' is interior to a module, a gradient or a program, and is not held for reading; use soma_keep",
+            soma__ops[x->op]->name);
     return SOMA_OK;
 }
 

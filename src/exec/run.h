@@ -10,6 +10,7 @@ soma_status soma__exec_flush(soma_context *ctx, int close_depth);
 bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p);
 /* The variables that a run writes and those that stay packed, from the entries of the tape. */
 void soma__exec_bind_variables(soma_context *ctx, soma__plan *p);
-/* Calls the kernels in order. On an error of a kernel (or the cancel flag, until the first change of a variable) the rest is not run; *done is how many were. */
+/* Calls the kernels in order. On an error of a kernel (or the cancel flag, until the first change of a variable) the rest is not run; *done is how
+ * many were. */
 soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done);
 #endif

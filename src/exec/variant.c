@@ -94,8 +94,7 @@ static bool place_results(soma_context *ctx, soma__variant *v, size_t n_in) {
         if (slot < n_in) {
             v->input_binds[2 * v->n_input_binds] = i;
             v->input_binds[2 * v->n_input_binds++ + 1] = (int)slot;
-        } else
-            *b->where = (char *)x->data + b->offset;
+        } else *b->where = (char *)x->data + b->offset;
     }
     return true;
 }

@@ -21,7 +21,7 @@ typedef struct soma__tape {
     size_t count, capacity;
     uint64_t *keys;
     size_t n_keys, keys_capacity;
-    size_t work;      /* entries that are not leaves */
+    size_t work; /* entries that are not leaves */
 } soma__tape;
 
 typedef struct soma__hook {
@@ -43,7 +43,7 @@ typedef struct soma__undo {
 /* What a capture found of the host's state and puts back at its end: nothing has run. */
 typedef struct soma__found {
     soma_tensor *x;
-    uint64_t assigned; /* of a variable */
+    uint64_t assigned;           /* of a variable */
     bool had_gradient, gradient; /* had x one; did the capture ask for it, or change it */
 } soma__found;
 
@@ -68,7 +68,7 @@ struct soma__capturing;
 struct soma_context {
     soma_scope root; /* first: a context is its outermost scope */
     soma_scope *scope;
-    soma_scope *spare; /* closed scopes' structs, for the next ones; linked by parent */
+    soma_scope *spare;                /* closed scopes' structs, for the next ones; linked by parent */
     soma_allocator alloc, user_alloc; /* alloc counts and passes on */
     soma__chunks chunks;
     soma__pool *pool;
@@ -80,16 +80,16 @@ struct soma_context {
     uint64_t stream; /* random ops draw from it */
     soma__tape tape;
     uint64_t epoch, seq;
-    bool running; /* kernels are called: nothing can be recorded or evaluated */
+    bool running;   /* kernels are called: nothing can be recorded or evaluated */
     uint64_t forks; /* soma__forks of the process that made it */
     int interior, no_grad;
-    uint64_t backward_seq; /* while a gradient rule runs: the seq of the node it belongs to; 0 otherwise */
+    uint64_t backward_seq;    /* while a gradient rule runs: the seq of the node it belongs to; 0 otherwise */
     soma_tensor **live_grads; /* leaves that have a gradient */
     size_t n_live, live_capacity;
     soma__undo *undos; /* of the pending work, in its order */
     size_t n_undos, undos_capacity;
-    size_t changed; /* after a failed evaluation: how much of the tape ran up to the last change of a variable; 0 otherwise */
-    uint8_t passes; /* backward passes inside each other */
+    size_t changed;     /* after a failed evaluation: how much of the tape ran up to the last change of a variable; 0 otherwise */
+    uint8_t passes;     /* backward passes inside each other */
     soma_tensor **walk; /* scratch of backward */
     size_t walk_capacity;
     struct soma__plan_cache *plans;
@@ -103,7 +103,7 @@ struct soma_context {
     void (*log)(void *user, const char *line);
     void *log_user;
     soma_stats stats;
-    soma__user user; /* who is inside a call, in debug builds */
+    soma__user user;                         /* who is inside a call, in debug builds */
     soma_status (*flush)(soma_context *ctx); /* evaluates what is pending; set by exec, which the graph does not know */
 };
 
@@ -124,7 +124,8 @@ void *soma__no_memory(soma_context *ctx);
 
 /* A record in the innermost scope with shape and dtype set, without data. */
 soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim);
-/* A reference to x in the tape: pushes it (and what it is made of, when an interior value is needed again) if it is not there. SOMA__REF_NONE on error. */
+/* A reference to x in the tape: pushes it (and what it is made of, when an interior value is needed again) if it is not there. SOMA__REF_NONE on
+ * error. */
 uint32_t soma__tape_ref(soma_context *ctx, soma_tensor *x);
 /* A variable without a value yet, with storage of its own. */
 soma_tensor *soma__variable_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim, const char *name);
@@ -147,7 +148,7 @@ void soma__grads_show(soma_context *ctx, bool on);
 void soma__grads_forget(soma_context *ctx, const soma_scope *scope);
 /* A reference to a value in the tape: the entry's position, and which of the variables that it writes (0 for all but UPDATE nodes). */
 #define SOMA__REF_NONE UINT32_MAX
-#define SOMA__REF_INDEX(ref) ((ref) & 0x0fffffffu)
+#define SOMA__REF_INDEX(ref) ((ref)&0x0fffffffu)
 #define SOMA__REF_OUTPUT(ref) ((ref) >> 28)
 /* Flags in an entry's first key word. */
 enum { SOMA__KEY_KEPT = 1 << 20, SOMA__KEY_VAR = 1 << 21 };

@@ -33,12 +33,14 @@ void soma__say(const soma_context *ctx, const char *format, ...) {
 }
 
 soma_status soma__while_running(soma_context *ctx) {
-    return soma_error_raise(ctx, SOMA_ERROR_STATE, "the context is computing: what it calls meanwhile (a custom op's forward function) must not record or evaluate on it");
+    return soma_error_raise(ctx, SOMA_ERROR_STATE,
+                            "the context is computing: what it calls meanwhile (a custom op's forward function) must not record or evaluate on it");
 }
 
 bool soma__two_threads(const soma_context *ctx) {
     soma_context *self = (soma_context *)(uintptr_t)ctx;
-    soma_error_raise(self, SOMA_ERROR_STATE, "another thread is inside a call on this context; one thread at a time uses a context, so make one for each thread");
+    soma_error_raise(self, SOMA_ERROR_STATE,
+                     "another thread is inside a call on this context; one thread at a time uses a context, so make one for each thread");
     return false;
 }
 

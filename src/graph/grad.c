@@ -194,7 +194,8 @@ soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tens
     if (!soma_options_read(ctx, "grad", &o, sizeof o, options, size)) return ctx->status;
     for (size_t i = 0; i < n_outputs + n_inputs && soma__ok(ctx); i++)
         if (!(i < n_outputs ? outputs[i] : inputs[i - n_outputs]))
-            return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "grad: %s %zu is NULL", i < n_outputs ? "output" : "input", i < n_outputs ? i : i - n_outputs);
+            return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "grad: %s %zu is NULL", i < n_outputs ? "output" : "input",
+                                    i < n_outputs ? i : i - n_outputs);
     for (size_t i = 0; i < n_outputs; i++)
         if (!check_with(outputs[0], outputs[i]) || (o.seeds && o.seeds[i] && !check_with(outputs[0], o.seeds[i]))) return soma_error_status(ctx);
     for (size_t i = 0; i < n_inputs; i++)
@@ -223,9 +224,11 @@ soma_status soma_requires_grad(soma_tensor *x, bool on) {
     soma_status s = soma__check_status("requires_grad", &x, 1);
     if (s != SOMA_OK) return s;
     if (!soma__is_float(x->dtype))
-        return soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "requires_grad: %s has no gradients; float32 and float64 have", soma_dtype_name((soma_dtype)x->dtype));
+        return soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "requires_grad: %s has no gradients; float32 and float64 have",
+                                soma_dtype_name((soma_dtype)x->dtype));
     if (x->op != SOMA_OP_leaf)
-        return soma_error_raise(x->ctx, SOMA_ERROR_STATE, "requires_grad: the tensor is a result; only variables and data can be asked, or detach it first");
+        return soma_error_raise(x->ctx, SOMA_ERROR_STATE,
+                                "requires_grad: the tensor is a result; only variables and data can be asked, or detach it first");
     x->flags = (uint8_t)(on ? x->flags | SOMA__REQUIRES : x->flags & ~SOMA__REQUIRES);
     return SOMA_OK;
 }

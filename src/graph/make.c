@@ -208,7 +208,8 @@ soma_tensor *soma_custom(soma_context *ctx, int64_t number, soma_tensor *const *
     if (!ctx || !soma__ok(ctx)) return NULL;
     const soma_custom_def *def = soma__custom_find(ctx, number);
     if (!def || !inputs || n < 1 || n > 4) {
-        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "custom: op %lld with %zu inputs; a registered number and 1 to 4 inputs are wanted", (long long)number, n);
+        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "custom: op %lld with %zu inputs; a registered number and 1 to 4 inputs are wanted",
+                         (long long)number, n);
         return NULL;
     }
     if (!soma__check(inputs, (int)n)) return NULL;
@@ -219,7 +220,8 @@ soma_tensor *soma_custom(soma_context *ctx, int64_t number, soma_tensor *const *
     int64_t numel;
     if ((unsigned)dtype >= SOMA_DTYPES || !soma__shape_ok(shape, ndim, &numel)) {
         soma_error_raise(ctx, (unsigned)dtype >= SOMA_DTYPES ? SOMA_ERROR_DTYPE : SOMA_ERROR_SHAPE,
-                         "custom: the shape function of '%s' gives %lld dimensions and the dtype %d; no tensor is so", def->name, (long long)ndim, (int)dtype);
+                         "custom: the shape function of '%s' gives %lld dimensions and the dtype %d; no tensor is so", def->name, (long long)ndim,
+                         (int)dtype);
         return NULL;
     }
     soma__record r = {SOMA_OP_custom, dtype, ndim, shape, inputs, (int)n, &number, 1};

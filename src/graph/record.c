@@ -55,17 +55,16 @@ static uint32_t push(soma_context *ctx, soma_tensor *x, const uint32_t *refs) {
 static uint32_t stale(soma_context *ctx, const soma_tensor *x) {
     const char *name = *soma_tensor_name(x) ? soma_tensor_name(x) : "a variable without a name";
     char shape[128];
-    soma_error_raise(ctx, SOMA_ERROR_STATE,
-                     "'%s' %s was assigned after the forward pass that read it; its old value is gone, and a gradient or a value inside a module needs it", name,
-                     soma_shape_text(x, shape, sizeof shape));
+    soma_error_raise(
+        ctx, SOMA_ERROR_STATE,
+        "'%s' %s was assigned after the forward pass that read it; its old value is gone, and a gradient or a value inside a module needs it", name,
+        soma_shape_text(x, shape, sizeof shape));
     return UINT32_MAX;
 }
 
 uint32_t soma__tape_ref(soma_context *ctx, soma_tensor *x) {
     if (x->var) { /* a variable stands for the newest value recorded for it */
-        if (ctx->backward_seq && x->var->assigned > ctx->backward_seq) {
-            return stale(ctx, x);
-        }
+        if (ctx->backward_seq && x->var->assigned > ctx->backward_seq) { return stale(ctx, x); }
         if (x->var->epoch == ctx->epoch) return x->var->current;
     }
     if (x->epoch == ctx->epoch) return x->index;

@@ -1,5 +1,5 @@
-/* What a failed evaluation gives back. What ran up to the last change of a variable stays; the work after it is lost, so the host's side of that work must
- * not have happened either: random numbers that were drawn, step counts that moved on, gradients that were to be stored. */
+/* What a failed evaluation gives back. What ran up to the last change of a variable stays; the work after it is lost, so the host's side of that work
+ * must not have happened either: random numbers that were drawn, step counts that moved on, gradients that were to be stored. */
 #include "graph/context.h"
 
 bool soma__undo_push(soma_context *ctx, soma__undo u) {

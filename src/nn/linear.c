@@ -9,7 +9,8 @@ soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t ou
     soma_linear_opts o;
     if (!ctx || !soma_options_read(ctx, "linear", &o, sizeof o, options, size)) return NULL;
     if (in_features < 1 || out_features < 1) {
-        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "linear: %lld inputs and %lld outputs; both must be at least 1", (long long)in_features, (long long)out_features);
+        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "linear: %lld inputs and %lld outputs; both must be at least 1", (long long)in_features,
+                         (long long)out_features);
         return NULL;
     }
     soma_module *m = soma__module_new(ctx, "linear", forward);

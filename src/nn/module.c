@@ -19,7 +19,8 @@ soma_module *soma__module_new(soma_context *ctx, const char *kind, soma_tensor *
 /* True when what is used with m was made in its context. */
 static bool ours(const soma_module *m, const soma_context *ctx, const char *what) {
     if (ctx == m->ctx) return true;
-    soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: %s belongs to another context; all of a module is used in the context that made it", m->kind, what);
+    soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: %s belongs to another context; all of a module is used in the context that made it", m->kind,
+                     what);
     return false;
 }
 
@@ -27,7 +28,8 @@ static bool ours(const soma_module *m, const soma_context *ctx, const char *what
 static soma_status in_mode(soma_module *m, bool training) {
     static const char *const names[] = {"eval", "train"};
     if (m->training == training) return SOMA_OK;
-    return soma_error_raise(m->ctx, SOMA_ERROR_STATE, "program_run: %s was in %s mode when the program was captured and is in %s mode now; capture one program for each mode",
+    return soma_error_raise(m->ctx, SOMA_ERROR_STATE,
+                            "program_run: %s was in %s mode when the program was captured and is in %s mode now; capture one program for each mode",
                             m->kind, names[training], names[!training]);
 }
 static soma_status in_train_mode(void *m) { return in_mode(m, true); }
@@ -62,7 +64,8 @@ static bool fits(const soma_module *m, const char *name, const soma_tensor *tens
     const char *why = NULL;
     if (tensor && !soma_is_variable(tensor)) why = "is no variable";
     else if (child && contains(child, m)) why = "contains the module that it is added to";
-    else if (!soma_scope_encloses(tensor ? soma_tensor_scope(tensor) : child->scope, m->scope)) why = "lives in an inner scope, which closes before the module's";
+    else if (!soma_scope_encloses(tensor ? soma_tensor_scope(tensor) : child->scope, m->scope))
+        why = "lives in an inner scope, which closes before the module's";
     for (soma__named *n = m->first; n && !why; n = n->next)
         if (strcmp(n->name, name) == 0) why = "is a name that is taken";
     if (why) soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: '%s' %s", m->kind, name, why);
@@ -131,8 +134,7 @@ static soma_tensor *find_state(soma_module *m, size_t *i, char *key, size_t size
         if (x->child) {
             soma_tensor *t = find_state(x->child, i, key, size, now);
             if (t) return t;
-        } else if ((*i)-- == 0)
-            return x->tensor;
+        } else if ((*i)-- == 0) return x->tensor;
     }
     return NULL;
 }

@@ -8,8 +8,8 @@
 
 typedef struct soma__named {
     char *name;
-    soma_tensor *tensor;  /* a variable, */
-    soma_module *child;   /* or a module */
+    soma_tensor *tensor; /* a variable, */
+    soma_module *child;  /* or a module */
     bool buffer;
     struct soma__named *next;
 } soma__named;

@@ -65,8 +65,8 @@ static int guard_run(const soma__call *c) {
     for (int64_t i = 0; i < x->numel; i++) {
         double v = x->dtype == SOMA_F32 ? (double)((const float *)x->data)[i] : x->dtype == SOMA_F64 ? ((const double *)x->data)[i] : 0;
         if (v - v != 0)
-            return soma_error_raise(c->env->ctx, SOMA_ERROR_NONFINITE, "guard: element %lld is %s; the step stopped before it changed anything", (long long)i,
-                                    v != v ? "NaN" : "infinite");
+            return soma_error_raise(c->env->ctx, SOMA_ERROR_NONFINITE, "guard: element %lld is %s; the step stopped before it changed anything",
+                                    (long long)i, v != v ? "NaN" : "infinite");
     }
     return SOMA_OK;
 }
@@ -89,8 +89,8 @@ static void custom_grad(const soma__vjp *v) {
         if (g[k] && (!soma__same_shape(g[k], v->in[k]) || g[k]->dtype != v->in[k]->dtype)) {
             char have[128], want[128];
             soma_error_raise(v->ctx, SOMA_ERROR_SHAPE, "custom: the gradient of '%s' for input %d is %s %s, the input is %s %s", def->name, k,
-                             soma_dtype_name((soma_dtype)g[k]->dtype), soma_shape_text(g[k], have, sizeof have), soma_dtype_name((soma_dtype)v->in[k]->dtype),
-                             soma_shape_text(v->in[k], want, sizeof want));
+                             soma_dtype_name((soma_dtype)g[k]->dtype), soma_shape_text(g[k], have, sizeof have),
+                             soma_dtype_name((soma_dtype)v->in[k]->dtype), soma_shape_text(v->in[k], want, sizeof want));
             return;
         }
         v->gx[k] = g[k];

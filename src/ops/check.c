@@ -39,8 +39,8 @@ bool soma__check_dim(const soma_tensor *x, const char *op, int64_t *dim) {
     int64_t n = x->ndim ? x->ndim : 1, d = *dim < 0 ? *dim + n : *dim;
     char shape[128];
     if (d < 0 || d >= n) {
-        soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "%s: dimension %lld is outside [%lld, %lld) (input shape %s)", op, (long long)*dim, (long long)-n,
-                         (long long)n, soma_shape_text(x, shape, sizeof shape));
+        soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "%s: dimension %lld is outside [%lld, %lld) (input shape %s)", op, (long long)*dim,
+                         (long long)-n, (long long)n, soma_shape_text(x, shape, sizeof shape));
         return false;
     }
     *dim = d;

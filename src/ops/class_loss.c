@@ -1,7 +1,7 @@
-/* Cross entropy of logits x [R, C] with classes t [R]: softmax, the pick of the class, label smoothing and the reduction as one op. In T's arithmetic, row r:
- *   lp_j = (x_j - max x) - log(sum_j exp(x_j - max x)), loss_r = (1 - s) w_t (-lp_t) + s / C sum_j w_j (-lp_j)
- * sums in the reduction order; an ignored row gives 0. The mean divides by the sum of the w_t that count. Inputs: x, t, ignore_index (0-d int64), s (0-d, x's dtype),
- * [w], and for the gradient g. attr: reduction, and flags: 1 weights, 2 smoothing. All inputs may have any strides. */
+/* Cross entropy of logits x [R, C] with classes t [R]: softmax, the pick of the class, label smoothing and the reduction as one op. In T's
+ * arithmetic, row r: lp_j = (x_j - max x) - log(sum_j exp(x_j - max x)), loss_r = (1 - s) w_t (-lp_t) + s / C sum_j w_j (-lp_j) sums in the reduction
+ * order; an ignored row gives 0. The mean divides by the sum of the w_t that count. Inputs: x, t, ignore_index (0-d int64), s (0-d, x's dtype), [w],
+ * and for the gradient g. attr: reduction, and flags: 1 weights, 2 smoothing. All inputs may have any strides. */
 #include "ops/class_loss.h"
 
 #include "base/math.h"
@@ -32,7 +32,8 @@ int64_t soma__class_loss_target(const soma__call *c, const soma__class_loss *l, 
     int64_t t = l->target[row * l->target_stride];
     if (t == l->ignore) return SOMA__TARGET_IGNORED;
     if (t >= 0 && t < l->classes) return t;
-    soma_error_raise(c->env->ctx, SOMA_ERROR_RANGE, "cross_entropy: target %lld of row %lld is outside [0, %lld)", (long long)t, (long long)row, (long long)l->classes);
+    soma_error_raise(c->env->ctx, SOMA_ERROR_RANGE, "cross_entropy: target %lld of row %lld is outside [0, %lld)", (long long)t, (long long)row,
+                     (long long)l->classes);
     return SOMA__TARGET_WRONG;
 }
 
@@ -68,8 +69,7 @@ static size_t loss_scratch(const soma__call *c, int threads) {
         } \
         if (l.reduction == SOMA_NONE) \
             for (int64_t r = 0; r < l.rows; r++) out[r] = loss[r]; \
-        else \
-            *out = l.reduction == SOMA_SUM ? sum_fn(loss, l.rows) : sum_fn(loss, l.rows) / sum_fn(by, l.rows); \
+        else *out = l.reduction == SOMA_SUM ? sum_fn(loss, l.rows) : sum_fn(loss, l.rows) / sum_fn(by, l.rows); \
         return SOMA_OK; \
     } \
     /* dx_j = g_r (a p_j - b_j), p the softmax, a = (1 - s) w_t + s / C sum w, b_j = (j == t) (1 - s) w_t + s / C w_j */ \
@@ -148,6 +148,7 @@ static void backward_grad(const soma__vjp *v) {
     soma_tensor *a = soma_sum(backward(v, g, SOMA__LOSS_TARGETS), &keep), *p = soma_softmax(x, 1);
     v->gx[0] = soma_mul(soma_mul(a, p), soma_sub(v->gy, soma_sum(soma_mul(v->gy, p), &keep)));
 }
-const soma__op_def soma__op_class_loss = {.name = "class_loss", .cls = SOMA__CLASS_STRIDED, .run = loss_run, .fails = true, .grad = loss_grad, .scratch = loss_scratch};
+const soma__op_def soma__op_class_loss = {
+    .name = "class_loss", .cls = SOMA__CLASS_STRIDED, .run = loss_run, .fails = true, .grad = loss_grad, .scratch = loss_scratch};
 const soma__op_def soma__op_class_loss_backward = {
     .name = "class_loss_backward", .cls = SOMA__CLASS_STRIDED, .run = backward_run, .fails = true, .grad = backward_grad, .scratch = loss_scratch};

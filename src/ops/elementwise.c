@@ -9,34 +9,40 @@
 
 typedef int (*row_fn)(void *out, const void *a, const void *b, int64_t n, int64_t so, int64_t sa, int64_t sb);
 
-#define ROW(name, TO, T, expr)                                                                                                                        \
-    static int name(void *out, const void *pa, const void *pb, int64_t n, int64_t so, int64_t sa, int64_t sb) {                                        \
-        TO *o = out;                                                                                                                                  \
-        const T *ra = pa, *rb = pb;                                                                                                                   \
-        (void)rb, (void)sb;                                                                                                                           \
-        if (so == 1 && sa == 1 && (!rb || sb == 1)) { /* the compiler may vectorise this one */                                                       \
-            const T *qb = rb ? rb : ra;                                                                                                               \
-            for (int64_t i = 0; i < n; i++) {                                                                                                         \
-                T a = ra[i], b = qb[i];                                                                                                               \
-                (void)b;                                                                                                                              \
-                o[i] = (TO)(expr);                                                                                                                    \
-            }                                                                                                                                         \
-            return SOMA_OK;                                                                                                                           \
-        }                                                                                                                                             \
-        for (int64_t i = 0; i < n; i++) {                                                                                                             \
-            T a = ra[i * sa], b = rb ? rb[i * sb] : (T)0;                                                                                             \
-            (void)b;                                                                                                                                  \
-            o[i * so] = (TO)(expr);                                                                                                                   \
-        }                                                                                                                                             \
-        return SOMA_OK;                                                                                                                               \
+#define ROW(name, TO, T, expr) \
+    static int name(void *out, const void *pa, const void *pb, int64_t n, int64_t so, int64_t sa, int64_t sb) { \
+        TO \
+        *o = out; \
+        const T *ra = pa, *rb = pb; \
+        (void)rb, (void)sb; \
+        if (so == 1 && sa == 1 && (!rb || sb == 1)) { /* the compiler may vectorise this one */ \
+            const T *qb = rb ? rb : ra; \
+            for (int64_t i = 0; i < n; i++) { \
+                T a = ra[i], b = qb[i]; \
+                (void)b; \
+                o[i] = (TO)(expr); \
+            } \
+            return SOMA_OK; \
+        } \
+        for (int64_t i = 0; i < n; i++) { \
+            T a = ra[i * sa], b = rb ? rb[i * sb] : (T)0; \
+            (void)b; \
+            o[i * so] = (TO)(expr); \
+        } \
+        return SOMA_OK; \
     }
 
 /* x as signed numbers wrap; unsigned arithmetic does so by definition */
 #define WRAP(T, x) ((T)(uint64_t)(x))
 #define U(x) ((uint64_t)(x))
 
-#define FLOATS(op, e32, e64) ROW(op##_f32, float, float, e32) ROW(op##_f64, double, double, e64)
-#define INTS(op, e) ROW(op##_i64, int64_t, int64_t, e) ROW(op##_i32, int32_t, int32_t, e) ROW(op##_u8, uint8_t, uint8_t, e)
+#define FLOATS(op, e32, e64) \
+    ROW(op##_f32, float, float, e32) \
+    ROW(op##_f64, double, double, e64)
+#define INTS(op, e) \
+    ROW(op##_i64, int64_t, int64_t, e) \
+    ROW(op##_i32, int32_t, int32_t, e) \
+    ROW(op##_u8, uint8_t, uint8_t, e)
 #define MATH(op) FLOATS(op, soma__##op##f(a), soma__##op(a))
 
 static inline float maxf_(float a, float b) { return a != a ? a : b != b ? b : a > b ? a : b > a ? b : a == 0 && __builtin_signbit(a) ? b : a; }
@@ -50,90 +56,189 @@ static inline double rem_(double a, double b) {
 }
 static inline float remf_(float a, float b) { return (float)rem_((double)a, (double)b); }
 
-FLOATS(neg, -a, -a) INTS(neg, WRAP(int64_t, U(0) - U(a)))
-FLOATS(abs, __builtin_fabsf(a), __builtin_fabs(a)) INTS(abs, a > 0 ? a : WRAP(int64_t, U(0) - U(a)))
-FLOATS(sign, a != a ? a : (float)((a > 0) - (a < 0)), a != a ? a : (double)((a > 0) - (a < 0))) INTS(sign, a > 0 ? 1 : a == 0 ? 0 : -1)
-FLOATS(square, a *a, a *a) INTS(square, WRAP(int64_t, U(a) * U(a)))
+FLOATS(neg, -a, -a)
+INTS(neg, WRAP(int64_t, U(0) - U(a)))
+FLOATS(abs, __builtin_fabsf(a), __builtin_fabs(a))
+INTS(abs, a > 0 ? a : WRAP(int64_t, U(0) - U(a)))
+FLOATS(sign, a != a ? a : (float)((a > 0) - (a < 0)), a != a ? a : (double)((a > 0) - (a < 0)))
+INTS(sign, a > 0 ? 1 : a == 0 ? 0 : -1)
+FLOATS(square, a *a, a *a)
+INTS(square, WRAP(int64_t, U(a) * U(a)))
 FLOATS(reciprocal, 1.0f / a, 1.0 / a)
 FLOATS(sqrt, __builtin_sqrtf(a), __builtin_sqrt(a))
 FLOATS(rsqrt, 1.0f / __builtin_sqrtf(a), 1.0 / __builtin_sqrt(a))
-MATH(exp) MATH(expm1) MATH(log) MATH(log1p) MATH(log2) MATH(log10) MATH(sin) MATH(cos) MATH(tan) MATH(asin) MATH(acos) MATH(atan) MATH(sinh) MATH(cosh)
-MATH(tanh) MATH(sigmoid) MATH(erf) MATH(erfc)
-FLOATS(relu, a <= 0 ? 0.0f : a, a <= 0 ? 0.0 : a) INTS(relu, a <= 0 ? 0 : a)
-MATH(floor) MATH(ceil) MATH(round) MATH(trunc)
+MATH(exp)
+MATH(expm1)
+MATH(log)
+MATH(log1p)
+MATH(log2)
+MATH(log10)
+MATH(sin)
+MATH(cos)
+MATH(tan)
+MATH(asin)
+MATH(acos)
+MATH(atan)
+MATH(sinh)
+MATH(cosh)
+MATH(tanh)
+MATH(sigmoid)
+MATH(erf)
+MATH(erfc)
+FLOATS(relu, a <= 0 ? 0.0f : a, a <= 0 ? 0.0 : a)
+INTS(relu, a <= 0 ? 0 : a)
+MATH(floor)
+MATH(ceil)
+MATH(round)
+MATH(trunc)
 INTS(same, a)
-#define TESTS1(op, e) ROW(op##_f32, uint8_t, float, e) ROW(op##_f64, uint8_t, double, e)
+#define TESTS1(op, e) \
+    ROW(op##_f32, uint8_t, float, e) \
+    ROW(op##_f64, uint8_t, double, e)
 TESTS1(isnan, a != a)
 TESTS1(isinf, a - a != a - a && a == a)
 TESTS1(isfinite, a - a == a - a)
-#define INT_TESTS1(op, e) ROW(op##_i64, uint8_t, int64_t, e) ROW(op##_i32, uint8_t, int32_t, e) ROW(op##_u8, uint8_t, uint8_t, e)
+#define INT_TESTS1(op, e) \
+    ROW(op##_i64, uint8_t, int64_t, e) \
+    ROW(op##_i32, uint8_t, int32_t, e) \
+    ROW(op##_u8, uint8_t, uint8_t, e)
 INT_TESTS1(never, 0 * a)
 INT_TESTS1(always, 1 + 0 * a)
 ROW(logical_not_b, uint8_t, uint8_t, !a)
 
 #define ARITH(op, e) FLOATS(op, e, e)
-ARITH(add, a + b) INTS(add, WRAP(int64_t, U(a) + U(b))) ROW(add_b, uint8_t, uint8_t, a | b)
-ARITH(sub, a - b) INTS(sub, WRAP(int64_t, U(a) - U(b)))
-ARITH(mul, a *b) INTS(mul, WRAP(int64_t, U(a) * U(b))) ROW(mul_b, uint8_t, uint8_t, a &b)
+ARITH(add, a + b)
+INTS(add, WRAP(int64_t, U(a) + U(b)))
+ROW(add_b, uint8_t, uint8_t, a | b)
+ARITH(sub, a - b)
+INTS(sub, WRAP(int64_t, U(a) - U(b)))
+ARITH(mul, a *b)
+INTS(mul, WRAP(int64_t, U(a) * U(b)))
+ROW(mul_b, uint8_t, uint8_t, a &b)
 ARITH(div, a / b)
 FLOATS(floor_divide, soma__floorf(a / b), soma__floor(a / b))
 FLOATS(remainder, remf_(a, b), rem_(a, b))
 FLOATS(pow, soma__powf(a, b), soma__pow(a, b))
 FLOATS(atan2, soma__atan2f(a, b), soma__atan2(a, b))
-FLOATS(maximum, maxf_(a, b), max_(a, b)) INTS(maximum, a > b ? a : b)
-FLOATS(minimum, minf_(a, b), min_(a, b)) INTS(minimum, a < b ? a : b)
+FLOATS(maximum, maxf_(a, b), max_(a, b))
+INTS(maximum, a > b ? a : b)
+FLOATS(minimum, minf_(a, b), min_(a, b))
+INTS(minimum, a < b ? a : b)
 FLOATS(relu_backward, b <= 0 ? 0.0f : a, b <= 0 ? 0.0 : a)
 FLOATS(tanh_backward, a *(1.0f - b * b), a *(1.0 - b * b))
 FLOATS(sigmoid_backward, a *((1.0f - b) * b), a *((1.0 - b) * b))
-#define COMPARE(op, e)                                                                                                                                \
-    ROW(op##_f32, uint8_t, float, e) ROW(op##_f64, uint8_t, double, e) ROW(op##_i64, uint8_t, int64_t, e) ROW(op##_i32, uint8_t, int32_t, e)           \
+#define COMPARE(op, e) \
+    ROW(op##_f32, uint8_t, float, e) \
+    ROW(op##_f64, uint8_t, double, e) \
+    ROW(op##_i64, uint8_t, int64_t, e) \
+    ROW(op##_i32, uint8_t, int32_t, e) \
     ROW(op##_u8, uint8_t, uint8_t, e)
-COMPARE(eq, a == b) COMPARE(ne, a != b) COMPARE(lt, a < b) COMPARE(le, a <= b) COMPARE(gt, a > b) COMPARE(ge, a >= b)
-ROW(logical_and_b, uint8_t, uint8_t, a &b) ROW(logical_or_b, uint8_t, uint8_t, a | b) ROW(logical_xor_b, uint8_t, uint8_t, a ^ b)
+COMPARE(eq, a == b)
+COMPARE(ne, a != b)
+COMPARE(lt, a < b)
+COMPARE(le, a <= b)
+COMPARE(gt, a > b)
+COMPARE(ge, a >= b)
+ROW(logical_and_b, uint8_t, uint8_t, a &b)
+ROW(logical_or_b, uint8_t, uint8_t, a | b)
+ROW(logical_xor_b, uint8_t, uint8_t, a ^ b)
 
 /* Integer division rounds down; the smallest number by -1 wraps. */
-#define INT_DIVISION(op, T, e)                                                                                                                        \
-    static int op(void *out, const void *pa, const void *pb, int64_t n, int64_t so, int64_t sa, int64_t sb) {                                          \
-        T *o = out;                                                                                                                                   \
-        for (int64_t i = 0; i < n; i++) {                                                                                                             \
-            int64_t a = ((const T *)pa)[i * sa], b = ((const T *)pb)[i * sb];                                                                          \
-            if (b == 0) return SOMA_ERROR_RANGE;                                                                                                      \
-            if (b == -1) {                                                                                                                            \
-                o[i * so] = (T)(e ? WRAP(int64_t, U(0) - U(a)) : 0);                                                                                  \
-                continue;                                                                                                                             \
-            }                                                                                                                                         \
-            int64_t q = a / b, r = a % b;                                                                                                             \
-            bool down = r != 0 && (r < 0) != (b < 0);                                                                                                 \
-            o[i * so] = (T)(e ? q - down : down ? r + b : r);                                                                                         \
-        }                                                                                                                                             \
-        return SOMA_OK;                                                                                                                               \
+#define INT_DIVISION(op, T, e) \
+    static int op(void *out, const void *pa, const void *pb, int64_t n, int64_t so, int64_t sa, int64_t sb) { \
+        T *o = out; \
+        for (int64_t i = 0; i < n; i++) { \
+            int64_t a = ((const T *)pa)[i * sa], b = ((const T *)pb)[i * sb]; \
+            if (b == 0) return SOMA_ERROR_RANGE; \
+            if (b == -1) { \
+                o[i * so] = (T)(e ? WRAP(int64_t, U(0) - U(a)) : 0); \
+                continue; \
+            } \
+            int64_t q = a / b, r = a % b; \
+            bool down = r != 0 && (r < 0) != (b < 0); \
+            o[i * so] = (T)(e ? q - down : down ? r + b : r); \
+        } \
+        return SOMA_OK; \
     }
-INT_DIVISION(floor_divide_i64, int64_t, 1) INT_DIVISION(floor_divide_i32, int32_t, 1) INT_DIVISION(floor_divide_u8, uint8_t, 1)
-INT_DIVISION(remainder_i64, int64_t, 0) INT_DIVISION(remainder_i32, int32_t, 0) INT_DIVISION(remainder_u8, uint8_t, 0)
+INT_DIVISION(floor_divide_i64, int64_t, 1)
+INT_DIVISION(floor_divide_i32, int32_t, 1)
+INT_DIVISION(floor_divide_u8, uint8_t, 1)
+INT_DIVISION(remainder_i64, int64_t, 0)
+INT_DIVISION(remainder_i32, int32_t, 0)
+INT_DIVISION(remainder_u8, uint8_t, 0)
 
 /* Rows by the dtype of the inputs: f32, f64, i64, i32, u8, bool. */
-#define F(op) {op##_f32, op##_f64, NULL, NULL, NULL, NULL}
-#define N(op) {op##_f32, op##_f64, op##_i64, op##_i32, op##_u8, NULL}
-#define A(op) {op##_f32, op##_f64, op##_i64, op##_i32, op##_u8, op##_b}
-#define B(op) {NULL, NULL, NULL, NULL, NULL, op##_b}
-#define S(op) {op##_f32, op##_f64, same_i64, same_i32, same_u8, NULL}
-#define C(op) {op##_f32, op##_f64, op##_i64, op##_i32, op##_u8, op##_u8}
-#define T1(op, i) {op##_f32, op##_f64, i##_i64, i##_i32, i##_u8, i##_u8}
+#define F(op) \
+    { op##_f32, op##_f64, NULL, NULL, NULL, NULL }
+#define N(op) \
+    { op##_f32, op##_f64, op##_i64, op##_i32, op##_u8, NULL }
+#define A(op) \
+    { op##_f32, op##_f64, op##_i64, op##_i32, op##_u8, op##_b }
+#define B(op) \
+    { NULL, NULL, NULL, NULL, NULL, op##_b }
+#define S(op) \
+    { op##_f32, op##_f64, same_i64, same_i32, same_u8, NULL }
+#define C(op) \
+    { op##_f32, op##_f64, op##_i64, op##_i32, op##_u8, op##_u8 }
+#define T1(op, i) \
+    { op##_f32, op##_f64, i##_i64, i##_i32, i##_u8, i##_u8 }
 static const row_fn rows[SOMA_OP_COUNT][SOMA_DTYPES] = {
-    [SOMA_OP_neg] = N(neg), [SOMA_OP_abs] = N(abs), [SOMA_OP_sign] = N(sign), [SOMA_OP_square] = N(square), [SOMA_OP_reciprocal] = F(reciprocal),
-    [SOMA_OP_sqrt] = F(sqrt), [SOMA_OP_rsqrt] = F(rsqrt), [SOMA_OP_exp] = F(exp), [SOMA_OP_expm1] = F(expm1), [SOMA_OP_log] = F(log),
-    [SOMA_OP_log1p] = F(log1p), [SOMA_OP_log2] = F(log2), [SOMA_OP_log10] = F(log10), [SOMA_OP_sin] = F(sin), [SOMA_OP_cos] = F(cos),
-    [SOMA_OP_tan] = F(tan), [SOMA_OP_asin] = F(asin), [SOMA_OP_acos] = F(acos), [SOMA_OP_atan] = F(atan), [SOMA_OP_sinh] = F(sinh),
-    [SOMA_OP_cosh] = F(cosh), [SOMA_OP_tanh] = F(tanh), [SOMA_OP_sigmoid] = F(sigmoid), [SOMA_OP_erf] = F(erf), [SOMA_OP_erfc] = F(erfc),
-    [SOMA_OP_relu] = N(relu), [SOMA_OP_floor] = S(floor), [SOMA_OP_ceil] = S(ceil), [SOMA_OP_round] = S(round), [SOMA_OP_trunc] = S(trunc),
-    [SOMA_OP_isnan] = T1(isnan, never), [SOMA_OP_isinf] = T1(isinf, never), [SOMA_OP_isfinite] = T1(isfinite, always),
-    [SOMA_OP_logical_not] = B(logical_not), [SOMA_OP_add] = A(add), [SOMA_OP_sub] = N(sub), [SOMA_OP_mul] = A(mul), [SOMA_OP_div] = F(div),
-    [SOMA_OP_floor_divide] = N(floor_divide), [SOMA_OP_remainder] = N(remainder), [SOMA_OP_pow] = F(pow), [SOMA_OP_atan2] = F(atan2),
+    [SOMA_OP_neg] = N(neg),
+    [SOMA_OP_abs] = N(abs),
+    [SOMA_OP_sign] = N(sign),
+    [SOMA_OP_square] = N(square),
+    [SOMA_OP_reciprocal] = F(reciprocal),
+    [SOMA_OP_sqrt] = F(sqrt),
+    [SOMA_OP_rsqrt] = F(rsqrt),
+    [SOMA_OP_exp] = F(exp),
+    [SOMA_OP_expm1] = F(expm1),
+    [SOMA_OP_log] = F(log),
+    [SOMA_OP_log1p] = F(log1p),
+    [SOMA_OP_log2] = F(log2),
+    [SOMA_OP_log10] = F(log10),
+    [SOMA_OP_sin] = F(sin),
+    [SOMA_OP_cos] = F(cos),
+    [SOMA_OP_tan] = F(tan),
+    [SOMA_OP_asin] = F(asin),
+    [SOMA_OP_acos] = F(acos),
+    [SOMA_OP_atan] = F(atan),
+    [SOMA_OP_sinh] = F(sinh),
+    [SOMA_OP_cosh] = F(cosh),
+    [SOMA_OP_tanh] = F(tanh),
+    [SOMA_OP_sigmoid] = F(sigmoid),
+    [SOMA_OP_erf] = F(erf),
+    [SOMA_OP_erfc] = F(erfc),
+    [SOMA_OP_relu] = N(relu),
+    [SOMA_OP_floor] = S(floor),
+    [SOMA_OP_ceil] = S(ceil),
+    [SOMA_OP_round] = S(round),
+    [SOMA_OP_trunc] = S(trunc),
+    [SOMA_OP_isnan] = T1(isnan, never),
+    [SOMA_OP_isinf] = T1(isinf, never),
+    [SOMA_OP_isfinite] = T1(isfinite, always),
+    [SOMA_OP_logical_not] = B(logical_not),
+    [SOMA_OP_add] = A(add),
+    [SOMA_OP_sub] = N(sub),
+    [SOMA_OP_mul] = A(mul),
+    [SOMA_OP_div] = F(div),
+    [SOMA_OP_floor_divide] = N(floor_divide),
+    [SOMA_OP_remainder] = N(remainder),
+    [SOMA_OP_pow] = F(pow),
+    [SOMA_OP_atan2] = F(atan2),
     [SOMA_OP_maximum] = {maximum_f32, maximum_f64, maximum_i64, maximum_i32, maximum_u8, maximum_u8},
     [SOMA_OP_minimum] = {minimum_f32, minimum_f64, minimum_i64, minimum_i32, minimum_u8, minimum_u8},
-    [SOMA_OP_eq] = C(eq), [SOMA_OP_ne] = C(ne), [SOMA_OP_lt] = C(lt), [SOMA_OP_le] = C(le), [SOMA_OP_gt] = C(gt), [SOMA_OP_ge] = C(ge),
-    [SOMA_OP_logical_and] = B(logical_and), [SOMA_OP_logical_or] = B(logical_or), [SOMA_OP_logical_xor] = B(logical_xor),
-    [SOMA_OP_relu_backward] = F(relu_backward), [SOMA_OP_tanh_backward] = F(tanh_backward), [SOMA_OP_sigmoid_backward] = F(sigmoid_backward),
+    [SOMA_OP_eq] = C(eq),
+    [SOMA_OP_ne] = C(ne),
+    [SOMA_OP_lt] = C(lt),
+    [SOMA_OP_le] = C(le),
+    [SOMA_OP_gt] = C(gt),
+    [SOMA_OP_ge] = C(ge),
+    [SOMA_OP_logical_and] = B(logical_and),
+    [SOMA_OP_logical_or] = B(logical_or),
+    [SOMA_OP_logical_xor] = B(logical_xor),
+    [SOMA_OP_relu_backward] = F(relu_backward),
+    [SOMA_OP_tanh_backward] = F(tanh_backward),
+    [SOMA_OP_sigmoid_backward] = F(sigmoid_backward),
 };
 
 /* Rows in pieces, for several threads. Dense operands are one long row, cut into runs; else a piece is some rows. */
@@ -152,7 +257,10 @@ static int do_row(const job *j, const int64_t *at, int64_t n) {
     const soma__operand *o = &c->out, *a = &c->in[0], *b = c->n_in > 1 ? &c->in[1] : NULL;
     int64_t to = (int64_t)soma_dtype_size((soma_dtype)o->dtype), ti = (int64_t)soma_dtype_size((soma_dtype)a->dtype);
     return j->row((char *)o->data + at[0] * to, (const char *)a->data + at[1] * ti, b ? (const char *)b->data + at[2] * ti : NULL, n,
-                  j->dense ? 1 : soma__last_stride(o), j->dense ? 1 : soma__last_stride(a), j->dense ? 1 : b ? soma__last_stride(b) : 0);
+                  j->dense ? 1 : soma__last_stride(o), j->dense ? 1 : soma__last_stride(a),
+                  j->dense ? 1
+                  : b      ? soma__last_stride(b)
+                           : 0);
 }
 
 static void piece(void *arg, int64_t p, int slot) {
@@ -217,9 +325,9 @@ static soma_tensor *binary(int op, int kind, soma_tensor *a, soma_tensor *b) {
     return soma__graph_record(a->ctx, &r);
 }
 
-#define UNARY(name, kind, doc)                                                                                                                        \
+#define UNARY(name, kind, doc) \
     soma_tensor *soma_##name(soma_tensor *x) { return unary(SOMA_OP_##name, kind, x); }
-#define BINARY(name, kind, doc)                                                                                                                       \
+#define BINARY(name, kind, doc) \
     soma_tensor *soma_##name(soma_tensor *a, soma_tensor *b) { return binary(SOMA_OP_##name, kind, a, b); }
 #define OP(name, params, doc)
 #define INNER(name, doc)

@@ -1,20 +1,20 @@
-/* Gradient rules of the element by element ops, and the composites with numbers. Each rule gives d(loss)/d(in) from gy, written with public ops, so that
- * it can be differentiated again; sum_to undoes broadcasting. */
+/* Gradient rules of the element by element ops, and the composites with numbers. Each rule gives d(loss)/d(in) from gy, written with public ops, so
+ * that it can be differentiated again; sum_to undoes broadcasting. */
 #include "ops/elementwise.h"
 
 #define X (v->in[0])
 #define Y (v->node)
 #define G (v->gy)
 /* A rule of an op with one input. */
-#define RULE1(name, e)                                                                                                                                \
-    void soma__grad_##name(const soma__vjp *v) {                                                                                                      \
-        if (v->wants[0]) v->gx[0] = (e);                                                                                                              \
+#define RULE1(name, e) \
+    void soma__grad_##name(const soma__vjp *v) { \
+        if (v->wants[0]) v->gx[0] = (e); \
     }
 /* A rule of an op with two broadcast inputs. */
-#define RULE2(name, ea, eb)                                                                                                                           \
-    void soma__grad_##name(const soma__vjp *v) {                                                                                                      \
-        if (v->wants[0]) v->gx[0] = to_shape((ea), v->in[0]);                                                                                         \
-        if (v->wants[1]) v->gx[1] = to_shape((eb), v->in[1]);                                                                                         \
+#define RULE2(name, ea, eb) \
+    void soma__grad_##name(const soma__vjp *v) { \
+        if (v->wants[0]) v->gx[0] = to_shape((ea), v->in[0]); \
+        if (v->wants[1]) v->gx[1] = to_shape((eb), v->in[1]); \
     }
 
 static soma_tensor *to_shape(soma_tensor *g, const soma_tensor *x) {
@@ -65,7 +65,8 @@ RULE2(sub, G, soma_neg(G))
 RULE2(mul, soma_mul(G, v->in[1]), soma_mul(G, X))
 RULE2(div, soma_div(G, v->in[1]), soma_neg(soma_div(soma_mul(G, Y), v->in[1])))
 /* torch: 0 where the exponent is 0 (not NaN at a = 0), and no log of 0 where a = 0 and b >= 0 */
-RULE2(pow, soma_mul(G, soma_where(soma_eq(v->in[1], zero_like(v->in[1])), zero_like(X), soma_mul(v->in[1], soma_pow(X, soma_sub_scalar(v->in[1], 1))))),
+RULE2(pow,
+      soma_mul(G, soma_where(soma_eq(v->in[1], zero_like(v->in[1])), zero_like(X), soma_mul(v->in[1], soma_pow(X, soma_sub_scalar(v->in[1], 1))))),
       soma_mul(G, soma_where(soma_logical_and(soma_eq(X, zero_like(X)), soma_ge(v->in[1], zero_like(X))), zero_like(X), soma_mul(Y, soma_log(X)))))
 /* part / (a a + b b), and 0 at the origin, as torch */
 static soma_tensor *atan2_slope(soma_tensor *part, soma_tensor *a, soma_tensor *b) {
@@ -89,7 +90,9 @@ void soma__grad_remainder(const soma__vjp *v) {
 /* A number beside x: whole ones count as Python's int, others as its float; so do all where the op computes in floats. */
 static soma_tensor *number_beside(const soma_tensor *x, double value, bool floats) {
     bool whole = value > -9e15 && value < 9e15 && value == (double)(int64_t)value;
-    soma_dtype dtype = soma__is_float(x->dtype) ? (soma_dtype)x->dtype : whole && !floats ? (x->dtype == SOMA_BOOL ? SOMA_I64 : (soma_dtype)x->dtype) : SOMA_F32;
+    soma_dtype dtype = soma__is_float(x->dtype) ? (soma_dtype)x->dtype
+                       : whole && !floats       ? (x->dtype == SOMA_BOOL ? SOMA_I64 : (soma_dtype)x->dtype)
+                                                : SOMA_F32;
     return soma__number(x->ctx, value, dtype);
 }
 

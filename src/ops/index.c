@@ -84,7 +84,8 @@ soma_tensor *soma_stack(soma_tensor *const *xs, size_t count, int64_t dim) {
     soma_context *ctx = xs[0]->ctx;
     int64_t n_dims = xs[0]->ndim + 1;
     if (dim < -n_dims || dim >= n_dims) {
-        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "stack: dimension %lld is outside [%lld, %lld)", (long long)dim, (long long)-n_dims, (long long)n_dims);
+        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "stack: dimension %lld is outside [%lld, %lld)", (long long)dim, (long long)-n_dims,
+                         (long long)n_dims);
         return NULL;
     }
     if (dim < 0) dim += n_dims;
@@ -109,7 +110,8 @@ static bool index_ok(soma_tensor *x, const char *op, const soma_tensor *index) {
 }
 
 static int out_of_range(const soma__call *c, int64_t index, int64_t n) {
-    return soma_error_raise(c->env->ctx, SOMA_ERROR_RANGE, "%s: index %lld is outside [0, %lld)", soma__ops[c->op]->name, (long long)index, (long long)n);
+    return soma_error_raise(c->env->ctx, SOMA_ERROR_RANGE, "%s: index %lld is outside [0, %lld)", soma__ops[c->op]->name, (long long)index,
+                            (long long)n);
 }
 
 /* gather and scatter_add: attr dim; index has x's rank, and sizes that fit save along dim */
@@ -201,7 +203,8 @@ static void scatter_add_grad(const soma__vjp *v) {
     if (v->wants[0]) v->gx[0] = v->gy;
     if (v->wants[2]) v->gx[2] = soma_gather(v->gy, v->attr[0], v->in[1]);
 }
-const soma__op_def soma__op_scatter_add = {.name = "scatter_add", .cls = SOMA__CLASS_KERNEL, .run = scatter_add_run, .fails = true, .grad = scatter_add_grad};
+const soma__op_def soma__op_scatter_add = {
+    .name = "scatter_add", .cls = SOMA__CLASS_KERNEL, .run = scatter_add_run, .fails = true, .grad = scatter_add_grad};
 
 /* index_select and index_add: attr dim; a 1-d index */
 
@@ -209,7 +212,8 @@ soma_tensor *soma_index_select(soma_tensor *x, int64_t dim, soma_tensor *index) 
     soma_tensor *in[2] = {x, index};
     if (!soma__check(in, 2) || !soma__check_dim(x, "index_select", &dim) || !index_ok(x, "index_select", index)) return NULL;
     if (index->ndim != 1 || !x->ndim) {
-        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "index_select: the index has %d dimensions and the input %d; 1, and at least 1, are wanted", index->ndim, x->ndim);
+        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "index_select: the index has %d dimensions and the input %d; 1, and at least 1, are wanted",
+                         index->ndim, x->ndim);
         return NULL;
     }
     int64_t shape[SOMA_MAX_DIMS];
@@ -237,7 +241,8 @@ static void index_select_grad(const soma__vjp *v) {
     soma_tensor *x = v->in[0];
     if (v->wants[0]) v->gx[0] = soma_index_add(soma_zeros(v->ctx, (soma_dtype)x->dtype, x->shape, x->ndim), v->attr[0], v->in[1], v->gy);
 }
-const soma__op_def soma__op_index_select = {.name = "index_select", .cls = SOMA__CLASS_KERNEL, .run = index_select_run, .fails = true, .grad = index_select_grad};
+const soma__op_def soma__op_index_select = {
+    .name = "index_select", .cls = SOMA__CLASS_KERNEL, .run = index_select_run, .fails = true, .grad = index_select_grad};
 
 soma_tensor *soma_index_add(soma_tensor *x, int64_t dim, soma_tensor *index, soma_tensor *src) {
     soma_tensor *in[3] = {x, index, src};
@@ -245,7 +250,8 @@ soma_tensor *soma_index_add(soma_tensor *x, int64_t dim, soma_tensor *index, som
     bool fits = index->ndim == 1 && x->ndim && src->ndim == x->ndim && src->dtype == x->dtype;
     for (int d = 0; fits && d < x->ndim; d++) fits = src->shape[d] == (d == dim ? index->shape[0] : x->shape[d]);
     if (!fits) {
-        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "index_add: src must be as the input, save that dimension %lld has as many entries as the 1-d index", (long long)dim);
+        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE,
+                         "index_add: src must be as the input, save that dimension %lld has as many entries as the 1-d index", (long long)dim);
         return NULL;
     }
     soma__record r = {SOMA_OP_index_add, (soma_dtype)x->dtype, x->ndim, x->shape, in, 3, &dim, 1};

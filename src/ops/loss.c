@@ -17,12 +17,13 @@ static bool reduction_ok(soma_context *ctx, const char *op, int64_t reduction) {
 soma_tensor *soma_mse_loss_v(soma_tensor *input, soma_tensor *target, const soma_loss_opts *options, size_t size) {
     soma_tensor *in[2] = {input, target};
     soma_loss_opts o;
-    if (!soma__check(in, 2) || !soma_options_read(input->ctx, "mse_loss", &o, sizeof o, options, size) || !reduction_ok(input->ctx, "mse_loss", o.reduction))
+    if (!soma__check(in, 2) || !soma_options_read(input->ctx, "mse_loss", &o, sizeof o, options, size) ||
+        !reduction_ok(input->ctx, "mse_loss", o.reduction))
         return NULL;
     char a[128], b[128];
     if (!soma__same_shape(input, target)) {
-        soma_error_raise(input->ctx, SOMA_ERROR_SHAPE, "mse_loss: the input is %s, the target %s; they must be equal", soma_shape_text(input, a, sizeof a),
-                         soma_shape_text(target, b, sizeof b));
+        soma_error_raise(input->ctx, SOMA_ERROR_SHAPE, "mse_loss: the input is %s, the target %s; they must be equal",
+                         soma_shape_text(input, a, sizeof a), soma_shape_text(target, b, sizeof b));
         return NULL;
     }
     soma_interior_begin(input->ctx);
@@ -44,9 +45,11 @@ static bool target_fits(soma_tensor *x, soma_tensor *t, bool classes) {
     if (!classes) fits = soma__same_shape(x, t) && t->dtype == x->dtype;
     if (fits && (t->dtype == SOMA_I64) == classes && soma__is_float(x->dtype)) return true;
     char a[128], b[128];
-    soma_error_raise(x->ctx, SOMA_ERROR_SHAPE,
-                     "cross_entropy: input %s %s does not go with target %s %s; int64 classes without the class dimension, or probabilities as the input",
-                     soma_dtype_name((soma_dtype)x->dtype), soma_shape_text(x, a, sizeof a), soma_dtype_name((soma_dtype)t->dtype), soma_shape_text(t, b, sizeof b));
+    soma_error_raise(
+        x->ctx, SOMA_ERROR_SHAPE,
+        "cross_entropy: input %s %s does not go with target %s %s; int64 classes without the class dimension, or probabilities as the input",
+        soma_dtype_name((soma_dtype)x->dtype), soma_shape_text(x, a, sizeof a), soma_dtype_name((soma_dtype)t->dtype),
+        soma_shape_text(t, b, sizeof b));
     return false;
 }
 
@@ -78,7 +81,9 @@ soma_tensor *soma_cross_entropy_v(soma_tensor *input, soma_tensor *target, const
     int64_t n = input->shape[input->ndim == 1 ? 0 : 1];
     if (!(s >= 0 && s <= 1)) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "cross_entropy: label_smoothing is %g; [0, 1] is wanted", s), NULL;
     if (o.weight && (o.weight->ndim != 1 || o.weight->shape[0] != n || o.weight->dtype != input->dtype))
-        return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "cross_entropy: weight must be a 1-d tensor of %lld numbers of the input's dtype", (long long)n), NULL;
+        return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "cross_entropy: weight must be a 1-d tensor of %lld numbers of the input's dtype",
+                                (long long)n),
+               NULL;
     soma_interior_begin(ctx);
     soma_tensor *y;
     if (classes) y = class_loss(input, target, &o, s);
@@ -89,8 +94,7 @@ soma_tensor *soma_cross_entropy_v(soma_tensor *input, soma_tensor *target, const
             for (int i = 0; i < input->ndim; i++)
                 if (i != (input->ndim == 1 ? 0 : 1)) shape[k++] = input->shape[i];
             y = soma_reshape(y, shape, k);
-        } else
-            y = reduced(y, o.reduction);
+        } else y = reduced(y, o.reduction);
     }
     return soma_interior_end(ctx, y);
 }

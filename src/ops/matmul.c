@@ -1,5 +1,6 @@
-/* Products. Every product but that of two 1-d tensors is a chain: each element one accumulator, from +0, k ascending, by fused multiply-add; a k longer than 4096
- * is cut at its multiples, and the pieces are added by a pairwise tree. The node's operands are [batch..., m, k] and [batch..., k, n]. */
+/* Products. Every product but that of two 1-d tensors is a chain: each element one accumulator, from +0, k ascending, by fused multiply-add; a k
+ * longer than 4096 is cut at its multiples, and the pieces are added by a pairwise tree. The node's operands are [batch..., m, k] and [batch..., k,
+ * n]. */
 #include "base/math.h"
 #include "ops/elementwise.h"
 #include "ops/loops.h"
@@ -7,19 +8,19 @@
 #include <string.h>
 
 /* One element's chain over k in pieces; p, q step by sp, sq. */
-#define CHAIN(name, T, fma)                                                                                                                           \
-    static T name(const T *p, int64_t sp, const T *q, int64_t sq, int64_t k) {                                                                        \
-        T part[64];                                                                                                                                   \
-        int level[64], top = 0;                                                                                                                       \
-        for (int64_t from = 0; from < k || from == 0; from += 4096) {                                                                                 \
-            int64_t to = k - from < 4096 ? k : from + 4096;                                                                                           \
-            T sum = 0;                                                                                                                                \
-            for (int64_t i = from; i < to; i++) sum = fma(p[i * sp], q[i * sq], sum);                                                                 \
-            part[top] = sum, level[top++] = 0;                                                                                                        \
-            for (; top > 1 && level[top - 1] == level[top - 2]; top--) part[top - 2] += part[top - 1], level[top - 2]++;                               \
-        }                                                                                                                                             \
-        for (; top > 1; top--) part[top - 2] += part[top - 1];                                                                                        \
-        return part[0];                                                                                                                               \
+#define CHAIN(name, T, fma) \
+    static T name(const T *p, int64_t sp, const T *q, int64_t sq, int64_t k) { \
+        T part[64]; \
+        int level[64], top = 0; \
+        for (int64_t from = 0; from < k || from == 0; from += 4096) { \
+            int64_t to = k - from < 4096 ? k : from + 4096; \
+            T sum = 0; \
+            for (int64_t i = from; i < to; i++) sum = fma(p[i * sp], q[i * sq], sum); \
+            part[top] = sum, level[top++] = 0; \
+            for (; top > 1 && level[top - 1] == level[top - 2]; top--) part[top - 2] += part[top - 1], level[top - 2]++; \
+        } \
+        for (; top > 1; top--) part[top - 2] += part[top - 1]; \
+        return part[0]; \
     }
 CHAIN(chain_f32, float, soma__fmaf)
 CHAIN(chain_f64, double, __builtin_fma)
@@ -52,8 +53,7 @@ static void matmul_grad(const soma__vjp *v) {
     if (v->wants[0]) v->gx[0] = soma_matmul(v->gy, swap_last(v->in[1]));
     if (v->wants[1]) v->gx[1] = soma_matmul(swap_last(v->in[0]), v->gy);
 }
-const soma__op_def soma__op_matmul = {
-    .name = "matmul", .cls = SOMA__CLASS_MATMUL, .run = matmul_run, .grad = matmul_grad};
+const soma__op_def soma__op_matmul = {.name = "matmul", .cls = SOMA__CLASS_MATMUL, .run = matmul_run, .grad = matmul_grad};
 
 static bool matmul_fits(soma_tensor *a, soma_tensor *b) {
     char s[128], t[128];
@@ -62,8 +62,8 @@ static bool matmul_fits(soma_tensor *a, soma_tensor *b) {
         return soma_error_raise(a->ctx, SOMA_ERROR_SHAPE, "matmul: shapes %s and %s do not fit: the inner sizes must be equal and no operand 0-d",
                                 soma_shape_text(a, s, sizeof s), soma_shape_text(b, t, sizeof t)) == SOMA_OK;
     if (a->dtype != b->dtype || !soma__is_float(a->dtype))
-        return soma_error_raise(a->ctx, SOMA_ERROR_DTYPE, "matmul: %s by %s; both must be float32 or both float64", soma_dtype_name((soma_dtype)a->dtype),
-                                soma_dtype_name((soma_dtype)b->dtype)) == SOMA_OK;
+        return soma_error_raise(a->ctx, SOMA_ERROR_DTYPE, "matmul: %s by %s; both must be float32 or both float64",
+                                soma_dtype_name((soma_dtype)a->dtype), soma_dtype_name((soma_dtype)b->dtype)) == SOMA_OK;
     return true;
 }
 

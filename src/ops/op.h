@@ -64,7 +64,7 @@ typedef struct soma__call {
     const int64_t *attr;
     void *scratch; /* as many bytes as the op's scratch function asked for */
     const soma__env *env;
-    soma__packed *packed;           /* of products: where the second operand stays packed, or NULL */
+    soma__packed *packed;          /* of products: where the second operand stays packed, or NULL */
     const struct soma__pass *pass; /* of fused steps: the element-wise program */
 } soma__call;
 
@@ -83,8 +83,8 @@ typedef struct soma__vjp {
 typedef struct soma__op_def {
     const char *name;
     soma__op_class cls;
-    int (*run)(const soma__call *call);           /* a soma_status; the reference kernel */
-    void (*grad)(const soma__vjp *v);             /* NULL: no gradient flows */
+    int (*run)(const soma__call *call);                     /* a soma_status; the reference kernel */
+    void (*grad)(const soma__vjp *v);                       /* NULL: no gradient flows */
     size_t (*scratch)(const soma__call *call, int threads); /* NULL: none */
     /* Views: strides and offset (in elements) of the result on the input's memory; false when a copy is needed. */
     bool (*view)(const soma__operand *in, const int64_t *attr, int n_attr, soma__operand *out, int64_t *offset);

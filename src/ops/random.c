@@ -1,5 +1,5 @@
-/* Random numbers: Philox words by (seed, stream, counter); in[0] of each node is its position {stream, first counter}. Element i uses block i/4, word i%4
- * (float64 and integers: block i/2, words 2(i%2) and 2(i%2)+1). */
+/* Random numbers: Philox words by (seed, stream, counter); in[0] of each node is its position {stream, first counter}. Element i uses block i/4, word
+ * i%4 (float64 and integers: block i/2, words 2(i%2) and 2(i%2)+1). */
 #include "base/math.h"
 #include "base/random.h"
 #include "ops/elementwise.h"
@@ -124,7 +124,8 @@ soma_tensor *soma_randint(soma_context *ctx, int64_t low, int64_t high, const in
     if (ctx && high <= low) soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "randint: no integer in [%lld, %lld)", (long long)low, (long long)high);
     if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
     int64_t bounds[2] = {low, high};
-    return draw(ctx, SOMA_OP_randint, SOMA_I64, shape, ndim, soma_from(ctx, &bounds[0], SOMA_I64, NULL, 0), soma_from(ctx, &bounds[1], SOMA_I64, NULL, 0), 3);
+    return draw(ctx, SOMA_OP_randint, SOMA_I64, shape, ndim, soma_from(ctx, &bounds[0], SOMA_I64, NULL, 0),
+                soma_from(ctx, &bounds[1], SOMA_I64, NULL, 0), 3);
 }
 soma_tensor *soma_randperm(soma_context *ctx, int64_t n) { return draw(ctx, SOMA_OP_randperm, SOMA_I64, &n, 1, NULL, NULL, 1); }
 

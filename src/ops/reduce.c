@@ -1,5 +1,5 @@
-/* Reductions. A sum's order is a function of the logical shape alone: the reduced elements in C order, pieces of 4096, in a piece 16 lanes from +0, lanes
- * and pieces added by fixed trees. attr[0] is the mask of reduced dimensions. */
+/* Reductions. A sum's order is a function of the logical shape alone: the reduced elements in C order, pieces of 4096, in a piece 16 lanes from +0,
+ * lanes and pieces added by fixed trees. attr[0] is the mask of reduced dimensions. */
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "ops/loops.h"
@@ -7,56 +7,56 @@
 #include <string.h>
 
 /* Pieces are the leaves of a pairwise tree, level by level; an odd one is carried up. A stack of finished subtrees does it in one pass. */
-#define SUM_OF(T, name)                                                                                                                               \
-    typedef struct name##_tree {                                                                                                                      \
-        T part[64];                                                                                                                                   \
-        int level[64], top;                                                                                                                           \
-    } name##_tree;                                                                                                                                    \
-    static void name##_piece(name##_tree *t, const T *x, int64_t n) {                                                                                 \
-        T lane[16] = {0};                                                                                                                             \
-        int64_t i = 0;                                                                                                                                \
-        for (; i + 16 <= n; i += 16)                                                                                                                  \
-            for (int l = 0; l < 16; l++) lane[l] += x[i + l];                                                                                         \
-        for (int l = 0; l < 16 && i + l < n; l++) lane[l] += x[i + l];                                                                                        \
-        for (int half = 8; half; half /= 2)                                                                                                           \
-            for (int l = 0; l < half; l++) lane[l] += lane[l + half];                                                                                 \
-        t->part[t->top] = lane[0];                                                                                                                    \
-        t->level[t->top++] = 0;                                                                                                                       \
-        for (; t->top > 1 && t->level[t->top - 1] == t->level[t->top - 2]; t->top--)                                                                   \
-            t->part[t->top - 2] += t->part[t->top - 1], t->level[t->top - 2]++;                                                                       \
-    }                                                                                                                                                 \
-    static T name##_end(name##_tree *t) {                                                                                                             \
-        for (; t->top > 1; t->top--) t->part[t->top - 2] += t->part[t->top - 1];                                                                      \
-        return t->top ? t->part[0] : 0;                                                                                                               \
-    }                                                                                                                                                 \
-    /* At most 16: an element a lane. Lanes are never -0, so those that stay +0 need not be added. */                                                 \
-    static T name##_few(const T *x, int64_t n) {                                                                                                      \
-        T lane[16];                                                                                                                                   \
-        for (int64_t l = 0; l < n; l++) lane[l] = 0 + x[l];                                                                                           \
-        for (int64_t half = 8; half; half /= 2)                                                                                                       \
-            for (int64_t l = 0; l < half && l + half < n; l++) lane[l] += lane[l + half];                                                             \
-        return n ? lane[0] : 0;                                                                                                                       \
-    }                                                                                                                                                 \
-    T soma__##name(const T *x, int64_t n) {                                                                                                           \
-        if (n <= 16) return name##_few(x, n);                                                                                                         \
-        name##_tree t = {.top = 0};                                                                                                                   \
-        for (int64_t i = 0; i < n; i += PIECE) name##_piece(&t, x + i, n - i < PIECE ? n - i : PIECE);                                                 \
-        return name##_end(&t);                                                                                                                        \
-    }                                                                                                                                                 \
-    /* Of strided elements, which are brought together piece by piece. */                                                                            \
-    static T name##_of(const T *x, const soma__operand *go) {                                                                                         \
-        const soma__operand *ops[1] = {go};                                                                                                           \
-        int64_t have = 0, step = soma__last_stride(go);                                                                                               \
-        T piece[PIECE];                                                                                                                               \
-        name##_tree t = {.top = 0};                                                                                                                   \
-        soma__walk w;                                                                                                                                 \
-        for (soma__walk_start(&w, go); w.row < w.rows; soma__walk_next(&w, ops, 1))                                                                   \
-            for (int64_t i = 0; i < w.length; i++) {                                                                                                  \
-                piece[have++] = x[w.at[0] + i * step];                                                                                                \
-                if (have == PIECE) name##_piece(&t, piece, have), have = 0;                                                                           \
-            }                                                                                                                                         \
-        if (have) name##_piece(&t, piece, have);                                                                                                      \
-        return name##_end(&t);                                                                                                                        \
+#define SUM_OF(T, name) \
+    typedef struct name##_tree { \
+        T part[64]; \
+        int level[64], top; \
+    } name##_tree; \
+    static void name##_piece(name##_tree *t, const T *x, int64_t n) { \
+        T lane[16] = {0}; \
+        int64_t i = 0; \
+        for (; i + 16 <= n; i += 16) \
+            for (int l = 0; l < 16; l++) lane[l] += x[i + l]; \
+        for (int l = 0; l < 16 && i + l < n; l++) lane[l] += x[i + l]; \
+        for (int half = 8; half; half /= 2) \
+            for (int l = 0; l < half; l++) lane[l] += lane[l + half]; \
+        t->part[t->top] = lane[0]; \
+        t->level[t->top++] = 0; \
+        for (; t->top > 1 && t->level[t->top - 1] == t->level[t->top - 2]; t->top--) \
+            t->part[t->top - 2] += t->part[t->top - 1], t->level[t->top - 2]++; \
+    } \
+    static T name##_end(name##_tree *t) { \
+        for (; t->top > 1; t->top--) t->part[t->top - 2] += t->part[t->top - 1]; \
+        return t->top ? t->part[0] : 0; \
+    } \
+    /* At most 16: an element a lane. Lanes are never -0, so those that stay +0 need not be added. */ \
+    static T name##_few(const T *x, int64_t n) { \
+        T lane[16]; \
+        for (int64_t l = 0; l < n; l++) lane[l] = 0 + x[l]; \
+        for (int64_t half = 8; half; half /= 2) \
+            for (int64_t l = 0; l < half && l + half < n; l++) lane[l] += lane[l + half]; \
+        return n ? lane[0] : 0; \
+    } \
+    T soma__##name(const T *x, int64_t n) { \
+        if (n <= 16) return name##_few(x, n); \
+        name##_tree t = {.top = 0}; \
+        for (int64_t i = 0; i < n; i += PIECE) name##_piece(&t, x + i, n - i < PIECE ? n - i : PIECE); \
+        return name##_end(&t); \
+    } \
+    /* Of strided elements, which are brought together piece by piece. */ \
+    static T name##_of(const T *x, const soma__operand *go) { \
+        const soma__operand *ops[1] = {go}; \
+        int64_t have = 0, step = soma__last_stride(go); \
+        T piece[PIECE]; \
+        name##_tree t = {.top = 0}; \
+        soma__walk w; \
+        for (soma__walk_start(&w, go); w.row < w.rows; soma__walk_next(&w, ops, 1)) \
+            for (int64_t i = 0; i < w.length; i++) { \
+                piece[have++] = x[w.at[0] + i * step]; \
+                if (have == PIECE) name##_piece(&t, piece, have), have = 0; \
+            } \
+        if (have) name##_piece(&t, piece, have); \
+        return name##_end(&t); \
     }
 #define PIECE SOMA__SUM_PIECE
 SUM_OF(float, sum_f32)
@@ -88,14 +88,14 @@ static split split_of(const soma__operand *x, int64_t mask) {
     return s;
 }
 
-#define ADD_ALL(T)                                                                                                                                    \
-    for (; w.row < w.rows; soma__walk_next(&w, ops, 1)) {                                                                                             \
-        const T *x = (const T *)data + at + w.at[0];                                                                                                  \
-        if (step == 1)                                                                                                                                \
-            for (int64_t i = 0; i < w.length; i++) sum += (uint64_t)x[i];                                                                             \
-        else                                                                                                                                          \
-            for (int64_t i = 0; i < w.length; i++) sum += (uint64_t)x[i * step];                                                                      \
-    }                                                                                                                                                 \
+#define ADD_ALL(T) \
+    for (; w.row < w.rows; soma__walk_next(&w, ops, 1)) { \
+        const T *x = (const T *)data + at + w.at[0]; \
+        if (step == 1) \
+            for (int64_t i = 0; i < w.length; i++) sum += (uint64_t)x[i]; \
+        else \
+            for (int64_t i = 0; i < w.length; i++) sum += (uint64_t)x[i * step]; \
+    } \
     break
 static int64_t sum_integers(const void *data, int dtype, int64_t at, const soma__operand *go) {
     const soma__operand *ops[1] = {go};
@@ -323,7 +323,8 @@ soma_tensor *soma_logsumexp_v(soma_tensor *x, const soma_reduce_opts *options, s
 
 soma_tensor *soma_sum_to(soma_tensor *x, const int64_t *shape, int64_t ndim) {
     if (!soma__check(&x, 1) || !soma__there(x->ctx, "sum_to", shape, ndim)) return NULL;
-    if (ndim < 0 || ndim > x->ndim) return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "sum_to: %lld dimensions, the tensor has %d", (long long)ndim, x->ndim), NULL;
+    if (ndim < 0 || ndim > x->ndim)
+        return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "sum_to: %lld dimensions, the tensor has %d", (long long)ndim, x->ndim), NULL;
     soma_reduce_opts o = {.keepdim = 1};
     int64_t lead = x->ndim - ndim;
     for (int d = 0; d < x->ndim; d++)

@@ -9,19 +9,19 @@ static size_t row_scratch(const soma__call *c, int threads) {
     return (size_t)(c->out.numel && c->out.ndim ? c->out.shape[c->attr[0]] : 1) * sizeof(double);
 }
 
-#define ROWS(name, T, exp, log, sum)                                                                                                                  \
-    static void name(const soma__call *c, int64_t n, int64_t stride, int64_t first, T *e)                   {                                         \
-        const T *x = (const T *)c->in[0].data + first;                                                                                                \
-        T *y = (T *)c->out.data + first, m = x[0];                                                                                                    \
-        for (int64_t i = 1; i < n; i++) m = x[i * stride] > m || x[i * stride] != x[i * stride] ? x[i * stride] : m;                                  \
-        for (int64_t i = 0; i < n; i++) e[i] = exp(x[i * stride] - m);                                                                                \
-        T s = sum(e, n);                                                                                                                              \
-        if (c->op == SOMA_OP_softmax)                                                                                                                 \
-            for (int64_t i = 0; i < n; i++) y[i * stride] = e[i] / s;                                                                                 \
-        else {                                                                                                                                        \
-            T l = log(s);                                                                                                                             \
-            for (int64_t i = 0; i < n; i++) y[i * stride] = x[i * stride] - m - l;                                                                    \
-        }                                                                                                                                             \
+#define ROWS(name, T, exp, log, sum) \
+    static void name(const soma__call *c, int64_t n, int64_t stride, int64_t first, T *e) { \
+        const T *x = (const T *)c->in[0].data + first; \
+        T *y = (T *)c->out.data + first, m = x[0]; \
+        for (int64_t i = 1; i < n; i++) m = x[i * stride] > m || x[i * stride] != x[i * stride] ? x[i * stride] : m; \
+        for (int64_t i = 0; i < n; i++) e[i] = exp(x[i * stride] - m); \
+        T s = sum(e, n); \
+        if (c->op == SOMA_OP_softmax) \
+            for (int64_t i = 0; i < n; i++) y[i * stride] = e[i] / s; \
+        else { \
+            T l = log(s); \
+            for (int64_t i = 0; i < n; i++) y[i * stride] = x[i * stride] - m - l; \
+        } \
     }
 ROWS(rows_f32, float, soma__expf, soma__logf, soma__sum_f32)
 ROWS(rows_f64, double, soma__exp, soma__log, soma__sum_f64)
@@ -58,6 +58,7 @@ static void softmax_grad(const soma__vjp *v) {
 static void log_softmax_grad(const soma__vjp *v) {
     if (v->wants[0]) v->gx[0] = soma_sub(v->gy, soma_mul(soma_exp(v->node), sum_along(v->gy, v->attr[0])));
 }
-const soma__op_def soma__op_softmax = {.name = "softmax", .cls = SOMA__CLASS_KERNEL, .run = softmax_run, .grad = softmax_grad, .scratch = row_scratch};
+const soma__op_def soma__op_softmax = {
+    .name = "softmax", .cls = SOMA__CLASS_KERNEL, .run = softmax_run, .grad = softmax_grad, .scratch = row_scratch};
 const soma__op_def soma__op_log_softmax = {
     .name = "log_softmax", .cls = SOMA__CLASS_KERNEL, .run = softmax_run, .grad = log_softmax_grad, .scratch = row_scratch};

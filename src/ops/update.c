@@ -1,5 +1,5 @@
-/* Optimizer updates: parameter and state are changed in one pass. The order of operations is torch's single-tensor one. State below the smallest normal
- * number is stored as +0, so that decaying moments do not end in slow subnormals. */
+/* Optimizer updates: parameter and state are changed in one pass. The order of operations is torch's single-tensor one. State below the smallest
+ * normal number is stored as +0, so that decaying moments do not end in slow subnormals. */
 #include "ops/elementwise.h"
 
 #include <float.h>
@@ -37,7 +37,8 @@ const soma__op_def soma__op_sgd_update = {.name = "sgd_update", .cls = SOMA__CLA
 #define ADAM(name, T, sqrt, flush) \
     static void name(T *w, T *m, T *v, const T *grad, const T *h, int64_t flags, int64_t n) { \
         T step = h[SOMA_ADAM_STEP], c1 = h[SOMA_ADAM_BETA1_REST], b2 = h[SOMA_ADAM_BETA2], c2 = h[SOMA_ADAM_BETA2_REST]; \
-        T root = h[SOMA_ADAM_ROOT_BIAS2], eps = h[SOMA_ADAM_EPS], decay = h[SOMA_ADAM_WEIGHT_DECAY], shrink = h[SOMA_ADAM_SHRINK], sign = h[SOMA_ADAM_SIGN]; \
+        T root = h[SOMA_ADAM_ROOT_BIAS2], eps = h[SOMA_ADAM_EPS], decay = h[SOMA_ADAM_WEIGHT_DECAY], shrink = h[SOMA_ADAM_SHRINK], \
+          sign = h[SOMA_ADAM_SIGN]; \
         for (int64_t i = 0; i < n; i++) { \
             T g = grad[i] * sign, p = w[i]; \
             if (flags & SOMA_ADAM_DECAY && flags & SOMA_ADAM_DECOUPLED) p = p * shrink; \
@@ -63,12 +64,16 @@ static soma_status update(int op, soma_tensor **in, int writes, int64_t flags, i
     soma_status s = soma__check_status(soma__ops[op]->name, in, writes + 2);
     if (s != SOMA_OK) return s;
     soma_context *ctx = in[0]->ctx;
-    if (flags & ~known) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: flags %lld; the sum of some of those in %lld is wanted", soma__ops[op]->name, (long long)flags, (long long)known);
+    if (flags & ~known)
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: flags %lld; the sum of some of those in %lld is wanted", soma__ops[op]->name,
+                                (long long)flags, (long long)known);
     for (int i = 1; i <= writes; i++)
         if (!soma__same_shape(in[0], in[i]) || in[i]->dtype != in[0]->dtype)
-            return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: state and gradient of '%s' must have its shape and dtype", soma__ops[op]->name, soma_tensor_name(in[0]));
+            return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: state and gradient of '%s' must have its shape and dtype", soma__ops[op]->name,
+                                    soma_tensor_name(in[0]));
     if (in[writes + 1]->dtype != in[0]->dtype || in[writes + 1]->numel < hyper || !soma__is_float(in[0]->dtype))
-        return soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: hyper must be at least %lld numbers of the parameter's dtype, which is floating", soma__ops[op]->name, (long long)hyper);
+        return soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: hyper must be at least %lld numbers of the parameter's dtype, which is floating",
+                                soma__ops[op]->name, (long long)hyper);
     for (int i = 0; i < writes; i++)
         for (int j = i + 1; j < writes + 2; j++)
             if (in[i] == in[j] && j != writes)
@@ -84,7 +89,8 @@ soma_status soma_sgd_update(soma_tensor *param, soma_tensor *momentum, soma_tens
                     : update(SOMA_OP_sgd_update, without, 1, flags & ~(int64_t)(SOMA_SGD_MOMENTUM | SOMA_SGD_NESTEROV), known, SOMA_SGD_NUMBERS);
 }
 
-soma_status soma_adam_update(soma_tensor *param, soma_tensor *exp_avg, soma_tensor *exp_avg_sq, soma_tensor *grad, soma_tensor *hyper, int64_t flags) {
+soma_status soma_adam_update(soma_tensor *param, soma_tensor *exp_avg, soma_tensor *exp_avg_sq, soma_tensor *grad, soma_tensor *hyper,
+                             int64_t flags) {
     soma_tensor *in[5] = {param, exp_avg, exp_avg_sq, grad, hyper};
     return update(SOMA_OP_adam_update, in, 3, flags == SOMA_ADAM_DECOUPLED ? 0 : flags, SOMA_ADAM_DECOUPLED | SOMA_ADAM_DECAY, SOMA_ADAM_NUMBERS);
 }

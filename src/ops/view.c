@@ -87,8 +87,8 @@ soma_tensor *soma_permute(soma_tensor *x, const int64_t *dims, int64_t ndim) {
     }
     if (!fine) {
         char have[128];
-        soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "permute: the %lld dims given are no order of the %d dimensions of %s", (long long)ndim, x->ndim,
-                         soma_shape_text(x, have, sizeof have));
+        soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "permute: the %lld dims given are no order of the %d dimensions of %s", (long long)ndim,
+                         x->ndim, soma_shape_text(x, have, sizeof have));
         return NULL;
     }
     return record_view(SOMA_OP_permute, x, shape, ndim, to, (int)ndim);
@@ -112,7 +112,8 @@ const soma__op_def soma__op_permute = {.name = "permute", .cls = SOMA__CLASS_VIE
 soma_tensor *soma_slice(soma_tensor *x, int64_t dim, int64_t start, int64_t end, int64_t step) {
     if (!soma__check(&x, 1) || !soma__check_dim(x, "slice", &dim)) return NULL;
     if (step < 1 || !x->ndim) {
-        soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "slice: step %lld of a tensor of %d dimensions; at least 1 and one dimension are wanted", (long long)step, x->ndim);
+        soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "slice: step %lld of a tensor of %d dimensions; at least 1 and one dimension are wanted",
+                         (long long)step, x->ndim);
         return NULL;
     }
     int64_t n = x->shape[dim], shape[SOMA_MAX_DIMS], attr[3];
@@ -160,7 +161,8 @@ static void slice_backward_grad(const soma__vjp *v) {
     int64_t last = v->attr[1] + (v->in[0]->shape[v->attr[0]] - 1) * v->attr[2];
     if (v->wants[0]) v->gx[0] = soma_slice(v->gy, v->attr[0], v->attr[1], v->in[0]->shape[v->attr[0]] ? last + 1 : v->attr[1], v->attr[2]);
 }
-const soma__op_def soma__op_slice_backward = {.name = "slice_backward", .cls = SOMA__CLASS_KERNEL, .run = slice_backward_run, .grad = slice_backward_grad};
+const soma__op_def soma__op_slice_backward = {
+    .name = "slice_backward", .cls = SOMA__CLASS_KERNEL, .run = slice_backward_run, .grad = slice_backward_grad};
 
 /* expand */
 
@@ -252,7 +254,8 @@ soma_tensor *soma_select(soma_tensor *x, int64_t dim, int64_t index) {
     if (!soma__check(&x, 1) || !soma__check_dim(x, "select", &dim)) return NULL;
     int64_t n = x->ndim ? x->shape[dim] : 0, i = index < 0 ? index + n : index;
     if (i < 0 || i >= n) {
-        soma_error_raise(x->ctx, SOMA_ERROR_RANGE, "select: index %lld is outside dimension %lld of size %lld", (long long)index, (long long)dim, (long long)n);
+        soma_error_raise(x->ctx, SOMA_ERROR_RANGE, "select: index %lld is outside dimension %lld of size %lld", (long long)index, (long long)dim,
+                         (long long)n);
         return NULL;
     }
     return soma_squeeze(soma_slice(x, dim, i, i + 1, 1), dim);

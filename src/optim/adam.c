@@ -29,9 +29,11 @@ static const soma__optim_kind adamw = {"adamw", {"exp_avg", "exp_avg_sq"}, state
 
 static double value_or(soma_optional o, double otherwise) { return o.set ? o.value : otherwise; }
 
-soma_status soma_optim_adam_group_v(soma_optim *optim, soma_tensor *const *params, size_t count, double lr, const soma_adam_opts *options, size_t size) {
+soma_status soma_optim_adam_group_v(soma_optim *optim, soma_tensor *const *params, size_t count, double lr, const soma_adam_opts *options,
+                                    size_t size) {
     soma_adam_opts o;
-    if (!optim || !soma_options_read(optim->ctx, "adam", &o, sizeof o, options, size)) return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
+    if (!optim || !soma_options_read(optim->ctx, "adam", &o, sizeof o, options, size))
+        return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
     bool decoupled = optim->kind == &adamw;
     soma__group g = {.lr = lr};
     g.value[BETA1] = value_or(o.beta1, 0.9);
@@ -40,8 +42,8 @@ soma_status soma_optim_adam_group_v(soma_optim *optim, soma_tensor *const *param
     g.value[DECAY] = value_or(o.weight_decay, decoupled ? 0.01 : 0);
     g.value[SIGN] = o.maximize ? -1 : 1;
     if (!(g.value[BETA1] >= 0 && g.value[BETA1] < 1 && g.value[BETA2] >= 0 && g.value[BETA2] < 1 && g.value[EPS] >= 0 && g.value[DECAY] >= 0))
-        return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "%s: betas %g, %g (in [0, 1)), eps %g, weight_decay %g (0 or more)", optim->kind->name,
-                                g.value[BETA1], g.value[BETA2], g.value[EPS], g.value[DECAY]);
+        return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "%s: betas %g, %g (in [0, 1)), eps %g, weight_decay %g (0 or more)",
+                                optim->kind->name, g.value[BETA1], g.value[BETA2], g.value[EPS], g.value[DECAY]);
     g.flags = (decoupled ? SOMA_ADAM_DECOUPLED : 0) | (g.value[DECAY] != 0 ? SOMA_ADAM_DECAY : 0);
     return soma__optim_add(optim, params, count, &g);
 }

@@ -8,7 +8,8 @@ static soma_context *context_of(soma_tensor *const *params, size_t count) {
     for (size_t i = 0; params && i < count; i++) {
         if (!params[i]) continue;
         if (!ctx) ctx = soma_tensor_context(params[i]);
-        else if (soma_tensor_context(params[i]) != ctx) soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "clip_grad: parameter %zu belongs to another context", i);
+        else if (soma_tensor_context(params[i]) != ctx)
+            soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "clip_grad: parameter %zu belongs to another context", i);
     }
     return ctx;
 }

@@ -61,7 +61,8 @@ static soma__param *make_param(soma_optim *o, soma_tensor *t, soma__group *g) {
 soma_status soma__optim_add(soma_optim *o, soma_tensor *const *params, size_t count, const soma__group *group) {
     if (!o) return SOMA_ERROR_ARGUMENT;
     if (soma_error_status(o->ctx) != SOMA_OK) return soma_error_status(o->ctx);
-    if (!(group->lr >= 0)) return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: the learning rate is %g; 0 or more is wanted", o->kind->name, group->lr);
+    if (!(group->lr >= 0))
+        return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: the learning rate is %g; 0 or more is wanted", o->kind->name, group->lr);
     for (size_t i = 0; i < count; i++) {
         const char *why = unfit(o, params, i);
         if (why) return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: parameter %zu %s", o->kind->name, i, why);
@@ -179,7 +180,9 @@ int64_t soma_optim_steps(const soma_optim *o, size_t i) {
 soma_status soma_optim_set_steps(soma_optim *o, size_t i, int64_t steps) {
     if (!o) return SOMA_ERROR_ARGUMENT;
     soma__param *p = param(o, i);
-    if (!p || steps < 0) return soma_error_raise(o->ctx, p ? SOMA_ERROR_ARGUMENT : SOMA_ERROR_RANGE, "%s: %lld steps of parameter %zu of %zu", o->kind->name, (long long)steps, i, o->count);
+    if (!p || steps < 0)
+        return soma_error_raise(o->ctx, p ? SOMA_ERROR_ARGUMENT : SOMA_ERROR_RANGE, "%s: %lld steps of parameter %zu of %zu", o->kind->name,
+                                (long long)steps, i, o->count);
     p->steps = steps;
     return SOMA_OK;
 }

@@ -21,13 +21,16 @@ static soma_status record(soma__param *p, soma_tensor *grad, soma_tensor *hyper)
 
 static const soma__optim_kind kind = {"sgd", {"momentum_buffer"}, states, prepare, record};
 
-soma_status soma_optim_sgd_group_v(soma_optim *optim, soma_tensor *const *params, size_t count, double lr, const soma_sgd_opts *options, size_t size) {
+soma_status soma_optim_sgd_group_v(soma_optim *optim, soma_tensor *const *params, size_t count, double lr, const soma_sgd_opts *options,
+                                   size_t size) {
     soma_sgd_opts o;
-    if (!optim || !soma_options_read(optim->ctx, "sgd", &o, sizeof o, options, size)) return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
+    if (!optim || !soma_options_read(optim->ctx, "sgd", &o, sizeof o, options, size))
+        return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
     if (o.nesterov && (o.momentum <= 0 || o.dampening != 0))
         return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "sgd: nesterov wants a momentum above 0 and a dampening of 0");
     if (!(o.momentum >= 0) || !(o.weight_decay >= 0))
-        return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "sgd: momentum %g, weight_decay %g; 0 or more is wanted", o.momentum, o.weight_decay);
+        return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "sgd: momentum %g, weight_decay %g; 0 or more is wanted", o.momentum,
+                                o.weight_decay);
     soma__group g = {.lr = lr, .value = {o.momentum, o.dampening, o.weight_decay, o.maximize ? -1 : 1}};
     g.flags = (o.nesterov ? SOMA_SGD_NESTEROV : 0) | (o.weight_decay != 0 ? SOMA_SGD_DECAY : 0);
     return soma__optim_add(optim, params, count, &g);

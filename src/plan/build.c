@@ -185,7 +185,7 @@ static void list_writes(soma__builder *b) {
         }
 }
 
-#define PACKED_ROWS 64               /* with more rows packing at each run costs little */
+#define PACKED_ROWS 64 /* with more rows packing at each run costs little */
 #define PACKED_BYTES ((size_t)8 << 20)
 
 /* A variable that the plan does not change stays packed from run to run. */
@@ -244,8 +244,7 @@ static void list_kept(soma__builder *b) {
         if (v->view)
             p->aliases[p->n_aliases++] =
                 (struct soma__alias){i, v->base, v->offset * (int64_t)soma_dtype_size((soma_dtype)soma__entry_tensor(b->ctx, i)->dtype)};
-        else
-            p->kept[p->n_kept++] = i;
+        else p->kept[p->n_kept++] = i;
     }
 }
 

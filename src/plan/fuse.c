@@ -1,7 +1,8 @@
-/* Which nodes are computed together. The tape is walked in order. A group collects element-wise nodes of one shape, behind the product that they follow when
- * there is one; it stays open until somebody outside reads what it computes, or overwrites a variable that it reads. What an open group reads from outside is
- * always computed already, so an open group may be put off, and two of them never wait for each other. Nothing here changes a bit: each node is rounded as if
- * alone. Where a product's value needs no C order, its layout is chosen so that the operand that is packed is the cheaper one. */
+/* Which nodes are computed together. The tape is walked in order. A group collects element-wise nodes of one shape, behind the product that they
+ * follow when there is one; it stays open until somebody outside reads what it computes, or overwrites a variable that it reads. What an open group
+ * reads from outside is always computed already, so an open group may be put off, and two of them never wait for each other. Nothing here changes a
+ * bit: each node is rounded as if alone. Where a product's value needs no C order, its layout is chosen so that the operand that is packed is the
+ * cheaper one. */
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/gemm.h"
 #include "plan/plan.h"
@@ -42,7 +43,9 @@ static void emit_group(fuser *f, uint32_t g) {
 static uint32_t open_group(const fuser *f, uint32_t i, int k) {
     const soma__plan *p = f->p;
     uint32_t at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k));
-    while (p->values[at].view) at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, at, 0)); /* not the base: that of a variable is its leaf, which a group may have to write first */
+    while (p->values[at].view)
+        at =
+            SOMA__REF_INDEX(soma__entry_ref(f->ctx, at, 0)); /* not the base: that of a variable is its leaf, which a group may have to write first */
     uint32_t g = p->values[at].group;
     return g == SOMA__NONE || p->groups[g].emitted ? SOMA__NONE : g;
 }
@@ -173,8 +176,14 @@ static uint32_t transposing_view(const fuser *f, uint32_t i) {
 
 static void describe_product(const fuser *f, uint32_t i, bool swapped, bool dense, soma__gemm *out) {
     const soma_tensor *x = soma__entry_tensor(f->ctx, i);
-    const soma__value *a = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, 0))], *b = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, 1))];
-    *out = (soma__gemm){.m = x->shape[0], .n = x->shape[1], .k = x->in[0]->shape[1], .a_rs = a->strides[0], .a_cs = a->strides[1], .b_rs = b->strides[0],
+    const soma__value *a = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, 0))],
+                      *b = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, 1))];
+    *out = (soma__gemm){.m = x->shape[0],
+                        .n = x->shape[1],
+                        .k = x->in[0]->shape[1],
+                        .a_rs = a->strides[0],
+                        .a_cs = a->strides[1],
+                        .b_rs = b->strides[0],
                         .b_cs = b->strides[1]};
     if (swapped) soma__gemm_transpose(out);
     out->c_rs = dense ? out->n : 1, out->c_cs = 1; /* 1 and 1: either way is along the grain */
@@ -202,8 +211,8 @@ static void place_product(fuser *f, uint32_t i) {
 
 static bool is_product(const soma_context *ctx, uint32_t i) {
     const soma_tensor *x = soma__entry_tensor(ctx, i);
-    return x->op == SOMA_OP_matmul && x->ndim == 2 && x->dtype == SOMA_F32 && x->numel && x->in[0]->shape[1] > 0 && x->in[0]->shape[1] <= SOMA__GEMM_CHAIN &&
-           !ctx->reference;
+    return x->op == SOMA_OP_matmul && x->ndim == 2 && x->dtype == SOMA_F32 && x->numel && x->in[0]->shape[1] > 0 &&
+           x->in[0]->shape[1] <= SOMA__GEMM_CHAIN && !ctx->reference;
 }
 
 /* Members that nobody outside their pass reads need no memory. */

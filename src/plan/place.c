@@ -42,7 +42,8 @@ static bool wants_dense(const soma_context *ctx, const soma__plan *p, uint32_t i
     }
 }
 
-/* What may fail, and what that is made of, is computed before any variable is written, so that a run that a guard (or a wrong index) stops has changed nothing. */
+/* What may fail, and what that is made of, is computed before any variable is written, so that a run that a guard (or a wrong index) stops has
+ * changed nothing. */
 static void find_guarded(soma_context *ctx, soma__plan *p) {
     bool any = false;
     for (uint32_t i = 0; i < ctx->tape.count; i++) {
@@ -85,8 +86,8 @@ void soma__plan_need(soma_context *ctx, soma__plan *p) {
     }
 }
 
-/* Is the variable whose storage is leaf entry `leaf` overwritten before entry i is read for the last time? (Readers before that are computed before the
- * writer: see emit_readers in fuse.c.) */
+/* Is the variable whose storage is leaf entry `leaf` overwritten before entry i is read for the last time? (Readers before that are computed before
+ * the writer: see emit_readers in fuse.c.) */
 static bool assigned_before_last_use(const soma_context *ctx, const soma__plan *p, uint32_t leaf, uint32_t i) {
     if (!soma__entry_tensor(ctx, leaf)->var) return false;
     for (uint32_t j = i + 1; j <= p->values[i].last_use; j++) {
@@ -117,7 +118,9 @@ static bool place_view(soma_context *ctx, soma__plan *p, uint32_t i) {
     int64_t offset = 0;
     if (!def->view(&a, x->attr, x->n_attr, &out, &offset)) return false;
     soma__value *v = &p->values[i];
-    if (v->kept && (ctx->capturing || soma__entry_tensor(ctx, base)->var || p->values[base].home == SOMA__HOME_SLAB || !soma__is_dense(x->shape, x->ndim, out.strides, x->numel))) return false;
+    if (v->kept && (ctx->capturing || soma__entry_tensor(ctx, base)->var || p->values[base].home == SOMA__HOME_SLAB ||
+                    !soma__is_dense(x->shape, x->ndim, out.strides, x->numel)))
+        return false;
     if (assigned_before_last_use(ctx, p, base, i)) return false;
     v->base = base;
     v->offset = (base == from->base ? from->offset : 0) + offset;

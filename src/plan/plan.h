@@ -18,32 +18,32 @@ typedef enum soma__home {
 
 /* Values computed in one pass over their common shape: element-wise nodes and updates, behind a product when there is one. */
 typedef struct soma__group {
-    uint32_t product; /* the matmul whose blocks the pass works on, or SOMA__NONE */
+    uint32_t product;  /* the matmul whose blocks the pass works on, or SOMA__NONE */
     uint32_t *members; /* in tape order; of a group with a product the first one is the product's value (maybe as a transposed view) */
     int n, n_external;
     bool swapped;    /* the first member is the product's transpose */
     bool transposed; /* vectors run along dimension 0 */
-    bool writes; /* a variable is among what it computes */
+    bool writes;     /* a variable is among what it computes */
     bool emitted;
 } soma__group;
 
 /* What the plan knows of one tape entry. */
 typedef struct soma__value {
-    uint32_t base;    /* the entry whose memory holds it: itself, or what it is a view of */
-    int64_t offset;   /* elements from the base's first one */
+    uint32_t base;  /* the entry whose memory holds it: itself, or what it is a view of */
+    int64_t offset; /* elements from the base's first one */
     int64_t strides[SOMA_MAX_DIMS];
-    uint8_t home;     /* of the base; only read through it */
+    uint8_t home; /* of the base; only read through it */
     bool needed, kept, view;
-    bool guarded;    /* it may fail, or what may fail waits for it, and it does not wait for a write: computed before all writes */
-    bool after_write; /* reads what this plan writes */
-    bool lives; /* has its place in the list of slab values */
-    bool dense;       /* somebody wants its elements in C order */
-    uint32_t group;   /* number of the group that computes it, or SOMA__NONE */
+    bool guarded;             /* it may fail, or what may fail waits for it, and it does not wait for a write: computed before all writes */
+    bool after_write;         /* reads what this plan writes */
+    bool lives;               /* has its place in the list of slab values */
+    bool dense;               /* somebody wants its elements in C order */
+    uint32_t group;           /* number of the group that computes it, or SOMA__NONE */
     uint32_t readers, reader; /* needed nodes that read it, and the last one */
     uint32_t last_use;        /* the last node that reads it, by itself or through views */
-    size_t slab;      /* byte offset, HOME_SLAB */
+    size_t slab;              /* byte offset, HOME_SLAB */
     size_t bytes;
-    int first, last;  /* steps that write it first and read it last */
+    int first, last; /* steps that write it first and read it last */
 } soma__value;
 
 typedef struct soma__step {
@@ -76,7 +76,7 @@ typedef struct soma__plan {
     struct soma__pack_step { /* steps whose second operand is a variable that the plan does not change */
         uint32_t step, entry;
         size_t bytes;
-    } *packs;
+    } * packs;
     int n_packs;
     uint32_t *writes; /* leaf entries of the variables that a run changes */
     soma__variable **written;
@@ -86,7 +86,7 @@ typedef struct soma__plan {
     struct soma__alias { /* kept views: entry shows memory of another one */
         uint32_t entry, base;
         int64_t offset;
-    } *aliases;
+    } * aliases;
     int n_aliases;
     size_t n_entries;
     soma__group *groups;
@@ -149,9 +149,7 @@ static inline soma_tensor *soma__entry_tensor(const soma_context *ctx, uint32_t 
 uint32_t soma__entry_ref(const soma_context *ctx, uint32_t entry, int input);
 /* The entry's inputs and class as the tape has them (an evaluated node is a leaf here). */
 static inline int soma__entry_op(const soma_context *ctx, uint32_t i) { return (int)(ctx->tape.keys[ctx->tape.entries[i].key_at] & 0xfff); }
-static inline int soma__entry_inputs(const soma_context *ctx, uint32_t i) {
-    return (int)(ctx->tape.keys[ctx->tape.entries[i].key_at] >> 24 & 0xff);
-}
+static inline int soma__entry_inputs(const soma_context *ctx, uint32_t i) { return (int)(ctx->tape.keys[ctx->tape.entries[i].key_at] >> 24 & 0xff); }
 static inline bool soma__entry_kept(const soma_context *ctx, uint32_t i) {
     return (ctx->tape.keys[ctx->tape.entries[i].key_at] & SOMA__KEY_KEPT) != 0;
 }

@@ -1,5 +1,5 @@
-/* A group as a program of the element-wise machine: its members one after another on the accumulator; a value that is needed again later is put aside in a
- * slot, one that is needed outside is stored. */
+/* A group as a program of the element-wise machine: its members one after another on the accumulator; a value that is needed again later is put aside
+ * in a slot, one that is needed outside is stored. */
 #include "plan/lower.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@ typedef struct writer {
         int64_t offset;
         int dtype;
         soma__operand o;
-    } sources[SOMA__PASS_EXTERNAL]; /* what each operand is */
+    } sources[SOMA__PASS_EXTERNAL];     /* what each operand is */
     uint32_t in_slot[SOMA__PASS_SLOTS]; /* entries, or external bools (SOMA__BOOL_SLOT and the operand) */
     uint32_t acc;                       /* the entry whose value the accumulator holds */
     int n_insns, n_external, n_slots;
@@ -43,7 +43,8 @@ static soma__insn *put(writer *w, int op) {
 static int external(writer *w, const soma__operand *o, uint32_t value, int64_t offset, int use) {
     for (int k = 0; k < w->n_external; k++) {
         const struct source *s = &w->sources[k];
-        if (s->value == value && s->offset == offset && !memcmp(s->o.strides, o->strides, sizeof o->strides) && !((w->operands[k].use ^ use) & SOMA__PASS_RAW)) {
+        if (s->value == value && s->offset == offset && !memcmp(s->o.strides, o->strides, sizeof o->strides) &&
+            !((w->operands[k].use ^ use) & SOMA__PASS_RAW)) {
             w->operands[k].use |= use;
             return k;
         }
@@ -197,10 +198,8 @@ static void write_member(writer *w, int m) {
         memset(&o, 0, sizeof o);
         o.dtype = SOMA_F32;
         put(w, SOMA__INSN_LOAD)->k[0] = external(w, &o, SOMA__NONE, 0, SOMA__PASS_READ | SOMA__PASS_BLOCK);
-    } else if (assign)
-        load_input(w, i, 1);
-    else
-        write_compute(w, i);
+    } else if (assign) load_input(w, i, 1);
+    else write_compute(w, i);
     w->acc = i;
     if (v->home != SOMA__HOME_PASS) store_value(w, i);
     if (needed_later(w, m)) put(w, SOMA__INSN_STORE)->k[0] = slot_operand(new_slot(w, i));
@@ -245,7 +244,8 @@ static void finish(writer *w) {
     if (w->g->transposed) {
         int64_t t = p->shape[0];
         p->shape[0] = p->shape[1], p->shape[1] = t;
-        for (int k = 0; k < w->n_external; k++) t = w->operands[k].stride[0], w->operands[k].stride[0] = w->operands[k].stride[1], w->operands[k].stride[1] = t;
+        for (int k = 0; k < w->n_external; k++)
+            t = w->operands[k].stride[0], w->operands[k].stride[0] = w->operands[k].stride[1], w->operands[k].stride[1] = t;
     }
     for (int i = 0; i < w->n_insns; i++) {
         soma__insn *insn = &w->insns[i];

@@ -5,10 +5,10 @@
 #include "soma/tensor.h"
 
 enum {
-    SOMA__KEPT = 1,      /* user code may read it: stored when evaluated */
-    SOMA__REQUIRES = 2,  /* a gradient flows through it */
-    SOMA__NUMBER = 8,    /* a Python number's manners in dtype promotion */
-    SOMA__RANDOM = 64    /* a random op's position leaf */
+    SOMA__KEPT = 1,     /* user code may read it: stored when evaluated */
+    SOMA__REQUIRES = 2, /* a gradient flows through it */
+    SOMA__NUMBER = 8,   /* a Python number's manners in dtype promotion */
+    SOMA__RANDOM = 64   /* a random op's position leaf */
 };
 
 /* A variable as a product's packed operand, kept while the variable stays as it is: an inference packs its weights once. */
@@ -35,7 +35,7 @@ typedef struct soma__variable {
 struct soma_tensor {
     soma_context *ctx;
     soma_scope *scope;
-    void *data; /* dense, C order; NULL until evaluated */
+    void *data;     /* dense, C order; NULL until evaluated */
     uint64_t epoch; /* the tape that `index` belongs to */
     uint32_t index;
     uint16_t op;

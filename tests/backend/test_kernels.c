@@ -90,7 +90,9 @@ static soma__operand operand(maker *m, int dtype, int ndim, const int64_t *shape
     return o;
 }
 
-static void input(maker *m, int dtype, int ndim, const int64_t *shape, bool strided) { m->in[m->call.n_in++] = operand(m, dtype, ndim, shape, strided); }
+static void input(maker *m, int dtype, int ndim, const int64_t *shape, bool strided) {
+    m->in[m->call.n_in++] = operand(m, dtype, ndim, shape, strided);
+}
 
 /* The result: its memory is the walk's. */
 static void result(maker *m, int dtype, int ndim, const int64_t *shape) {
@@ -392,9 +394,9 @@ static void compare(maker *m, const char *name, soma__env *env) {
         size_t size = soma_dtype_size((soma_dtype)out->dtype);
         uint64_t a = 0, b = 0;
         if (at >= 0) memcpy(&a, want.bytes + GUARD + (size_t)at * size, size), memcpy(&b, have.bytes + GUARD + (size_t)at * size, size);
-        fail_msg("%s on %s: status %d (%s), not %d (%s); element %lld of %lld is %llx, not %llx; %d inputs: %s, %s, %s; attr %lld", name, soma__isa_name(isa),
-                 have.status, have.sentence, want.status, want.sentence, (long long)at, (long long)out->numel, (unsigned long long)b, (unsigned long long)a,
-                 m->call.n_in, text[0], text[1], text[2], (long long)m->attr[0]);
+        fail_msg("%s on %s: status %d (%s), not %d (%s); element %lld of %lld is %llx, not %llx; %d inputs: %s, %s, %s; attr %lld", name,
+                 soma__isa_name(isa), have.status, have.sentence, want.status, want.sentence, (long long)at, (long long)out->numel,
+                 (unsigned long long)b, (unsigned long long)a, m->call.n_in, text[0], text[1], text[2], (long long)m->attr[0]);
     }
 }
 

@@ -1,5 +1,5 @@
-/* The float32 functions of math_f32.h: within 2 ulp of long double ones (where these are wider than double), the same bits over one float and on every
- * instruction set, and the digest that every machine and compiler has to reproduce. */
+/* The float32 functions of math_f32.h: within 2 ulp of long double ones (where these are wider than double), the same bits over one float and on
+ * every instruction set, and the digest that every machine and compiler has to reproduce. */
 #include "support/check.h"
 
 #include "backend/cpu/math_probe.h"
@@ -14,10 +14,10 @@
 #define DIGEST 0xbdb0140b6a19cf8fu
 
 #define NAME(fn) #fn,
-#define SCALAR(fn)                                                                                                                 \
-    static float fn##_scalar(float x, float y) {                                                                                   \
-        (void)y;                                                                                                                   \
-        return vf_##fn(x);                                                                                                         \
+#define SCALAR(fn) \
+    static float fn##_scalar(float x, float y) { \
+        (void)y; \
+        return vf_##fn(x); \
     }
 #define SCALAR_ROW(fn) fn##_scalar,
 #define WANT_ROW(fn) fn##l,
@@ -50,8 +50,9 @@ static double ulps(float got, long double want) {
 }
 
 /* Bit patterns around the values where a function changes its way or its kind. */
-static const float edges[] = {0.0f, FLT_MIN, 0x1p-149f, 0x1p-25f, 0x1p-14f, 0.34657359f, 0.5f, 0.55f, 0.70710678f, 0.78539816f, 0.9f, 1.0f, 1.41421356f, 2.0f, 3.0f,
-                              4.0f, 9.5f, 18.0f, 0x1p23f, 0x1p24f, 87.336548f, 88.722839f, 103.97208f, 128.0f, 149.0f, 1e5f, FLT_MAX, INFINITY};
+static const float edges[] = {0.0f,       FLT_MIN,    0x1p-149f,   0x1p-25f, 0x1p-14f, 0.34657359f, 0.5f,    0.55f,   0.70710678f, 0.78539816f,
+                              0.9f,       1.0f,       1.41421356f, 2.0f,     3.0f,     4.0f,        9.5f,    18.0f,   0x1p23f,     0x1p24f,
+                              87.336548f, 88.722839f, 103.97208f,  128.0f,   149.0f,   1e5f,        FLT_MAX, INFINITY};
 enum { EDGES = sizeof edges / sizeof *edges * 10 };
 static float edge(int i) {
     uint32_t u = (uint32_t)vi_from_bits(edges[i / 10]) + (uint32_t)(i % 5) - 2u;
@@ -81,8 +82,10 @@ static void pow_is_within_two_ulp(void **state) {
     uint64_t s = 7;
     for (int i = 0; i < EDGES * EDGES + 300000; i++) {
         int j = i - EDGES * EDGES;
-        float x = j < 0 ? edge(i / EDGES) : from_bits((uint32_t)(check_random(&s) * 0x1p32)), y = j < 0 ? edge(i % EDGES) : from_bits((uint32_t)(check_random(&s) * 0x1p32));
-        if (j > 0 && j % 2 && fabsf(x) > 0 && fabsf(x) < INFINITY) x = fabsf(x), y = (float)((check_random(&s) * 196 - 106) / log((double)x)); /* results of all sizes */
+        float x = j < 0 ? edge(i / EDGES) : from_bits((uint32_t)(check_random(&s) * 0x1p32)),
+              y = j < 0 ? edge(i % EDGES) : from_bits((uint32_t)(check_random(&s) * 0x1p32));
+        if (j > 0 && j % 2 && fabsf(x) > 0 && fabsf(x) < INFINITY)
+            x = fabsf(x), y = (float)((check_random(&s) * 196 - 106) / log((double)x)); /* results of all sizes */
         double u = ulps(vf_pow(x, y), powl((long double)x, (long double)y));
         if (u > 2) fail_msg("pow(%a, %a) is %a, %g ulp off", (double)x, (double)y, (double)vf_pow(x, y), u);
         if (u > worst) worst = u;
@@ -95,7 +98,8 @@ typedef void probe(int function, float *out, const float *in, const float *in2, 
 static void compare(const char *isa, probe *run) {
     static float x[N + 7], y[N + 7], got[N + 7];
     for (int f = 0; f < FUNCTIONS; f++) {
-        uint32_t step = f < FIRST_RARE || f == UNARY ? 4001 : 128021;
+        uint32_t step = f < FIRST_RARE || f == UNARY
+        ? 4001 : 128021;
         for (uint64_t start = 0; start < 1ull << 32; start += (uint64_t)step * N) {
             for (int i = 0; i < N + 7; i++) {
                 x[i] = i < EDGES ? edge(i) : from_bits((uint32_t)(start + (uint64_t)i * step));
@@ -104,7 +108,8 @@ static void compare(const char *isa, probe *run) {
             run(f, got, x, y, N + 7); /* ends in part of a vector */
             for (int i = 0; i < N + 7; i++)
                 if (canonical(got[i]) != canonical(scalars[f](x[i], y[i])))
-                    fail_msg("%s: %s(%a, %a) is %a, not %a", isa, names[f], (double)x[i], (double)y[i], (double)got[i], (double)scalars[f](x[i], y[i]));
+                    fail_msg("%s: %s(%a, %a) is %a, not %a", isa, names[f], (double)x[i], (double)y[i], (double)got[i],
+                             (double)scalars[f](x[i], y[i]));
         }
     }
     print_message("compared: %s\n", isa);
@@ -115,7 +120,8 @@ static void every_instruction_set_gives_the_scalar_bits(void **state) {
     compare("portable", soma__math_probe_portable);
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) compare("avx2", soma__math_probe_avx2);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq"))
         compare("avx512", soma__math_probe_avx512);
 #elif defined(__aarch64__)
     compare("neon", soma__math_probe_neon);
@@ -137,6 +143,7 @@ static void the_digest_is_that_of_every_machine(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(one_argument_is_within_two_ulp), cmocka_unit_test(pow_is_within_two_ulp),
-                                       cmocka_unit_test(every_instruction_set_gives_the_scalar_bits), cmocka_unit_test(the_digest_is_that_of_every_machine)};
+                                       cmocka_unit_test(every_instruction_set_gives_the_scalar_bits),
+                                       cmocka_unit_test(the_digest_is_that_of_every_machine)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,15 +20,16 @@ static void compare(soma_context *ctx, int64_t m, int64_t n, int64_t k, int ta, 
     for (int64_t i = 0; i < m * k; i++) a[i] = (float)check_random(s) - 0.5f;
     for (int64_t i = 0; i < k * n; i++) b[i] = (float)check_random(s) - 0.5f;
     soma_scope *scope = soma_scope_open(ctx);
-    soma_tensor *x = soma_from(ctx, a, SOMA_F32, SOMA_SHAPE(ta ? k : m, ta ? m : k)), *y = soma_from(ctx, b, SOMA_F32, SOMA_SHAPE(tb ? n : k, tb ? k : n));
+    soma_tensor *x = soma_from(ctx, a, SOMA_F32, SOMA_SHAPE(ta ? k : m, ta ? m : k)),
+                *y = soma_from(ctx, b, SOMA_F32, SOMA_SHAPE(tb ? n : k, tb ? k : n));
     soma_tensor *z = soma_matmul(ta ? soma_transpose(x, 0, 1) : x, tb ? soma_transpose(y, 0, 1) : y);
     assert_int_equal(soma_read(z, c, (size_t)(m * n) * 4), SOMA_OK);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
             float want = chain(a + (ta ? i : i * k), ta ? m : 1, b + (tb ? j * k : j), tb ? 1 : n, k);
             if (memcmp(&want, &c[i * n + j], 4) != 0)
-                fail_msg("%s %dx%dx%d%s%s at %d, %d: %a, not %a", soma_context_isa(ctx), (int)m, (int)n, (int)k, ta ? " A'" : "", tb ? " B'" : "", (int)i, (int)j,
-                         (double)c[i * n + j], (double)want);
+                fail_msg("%s %dx%dx%d%s%s at %d, %d: %a, not %a", soma_context_isa(ctx), (int)m, (int)n, (int)k, ta ? " A'" : "", tb ? " B'" : "",
+                         (int)i, (int)j, (double)c[i * n + j], (double)want);
         }
     soma_scope_close(scope);
     free(a), free(b), free(c);
@@ -43,7 +44,8 @@ static void products_are_chains_on_every_instruction_set(void **state) {
         if (strcmp(soma_context_isa(ctx), isas[i]) == 0) {
             print_message("%s\n", isas[i]);
             for (int t = 0; t < 200; t++)
-                compare(ctx, 1 + (int64_t)(check_random(&s) * 60), 1 + (int64_t)(check_random(&s) * 70), (int64_t)(check_random(&s) * 90), t & 1, t >> 1 & 1, &s);
+                compare(ctx, 1 + (int64_t)(check_random(&s) * 60), 1 + (int64_t)(check_random(&s) * 70), (int64_t)(check_random(&s) * 90), t & 1,
+                        t >> 1 & 1, &s);
             compare(ctx, 17, 33, 300, 0, 1, &s);
             compare(ctx, 40, 9, 4096, 1, 0, &s);
             compare(ctx, 3, 5, 4097, 0, 0, &s);

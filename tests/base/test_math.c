@@ -26,10 +26,11 @@ typedef struct row {
     long double (*want)(long double);
     double low, high;
 } row;
-#define R(fn, low, high) {#fn, soma__##fn, soma__##fn##f, fn##l, low, high}
-static const row rows[] = {R(exp, -745, 709), R(expm1, -50, 709), R(log, 0, 1e300), R(log1p, -0.999, 1e10), R(log2, 0, 1e300), R(log10, 0, 1e300), R(sin, -1e6, 1e6),
-                           R(cos, -1e6, 1e6), R(tan, -1e6, 1e6), R(asin, -1, 1), R(acos, -1, 1), R(atan, -1e6, 1e6), R(sinh, -710, 710), R(cosh, -710, 710),
-                           R(tanh, -22, 22), R(sigmoid, -700, 40), R(erf, -6, 6), R(erfc, -6, 26)};
+#define R(fn, low, high) \
+    { #fn, soma__##fn, soma__##fn##f, fn##l, low, high }
+static const row rows[] = {R(exp, -745, 709),  R(expm1, -50, 709), R(log, 0, 1e300),  R(log1p, -0.999, 1e10), R(log2, 0, 1e300), R(log10, 0, 1e300),
+                           R(sin, -1e6, 1e6),  R(cos, -1e6, 1e6),  R(tan, -1e6, 1e6), R(asin, -1, 1),         R(acos, -1, 1),    R(atan, -1e6, 1e6),
+                           R(sinh, -710, 710), R(cosh, -710, 710), R(tanh, -22, 22),  R(sigmoid, -700, 40),   R(erf, -6, 6),     R(erfc, -6, 26)};
 
 static double sample(const row *r, int i, uint64_t *s) {
     double u = check_random(s);
@@ -58,7 +59,8 @@ static void functions_are_within_two_ulp(void **state) {
     }
     double worst = 0;
     for (int i = 0; i < 20000; i++) {
-        double x = exp((check_random(&s) - 0.5) * 20), y = (check_random(&s) - 0.5) * 60, u = ulps(soma__pow(x, y), powl((long double)x, (long double)y), 53, -1021);
+        double x = exp((check_random(&s) - 0.5) * 20), y = (check_random(&s) - 0.5) * 60,
+               u = ulps(soma__pow(x, y), powl((long double)x, (long double)y), 53, -1021);
         if (u > worst) worst = u;
     }
     assert_true(worst <= 2);
@@ -73,12 +75,15 @@ static void special_values_are_c99s(void **state) {
             double got = soma__pow(v[i], v[j]), want = pow(v[i], v[j]);
             if (!(isnan(got) && isnan(want)) && memcmp(&got, &want, 8) != 0) fail_msg("pow(%g, %g): %g, not %g", v[i], v[j], got, want);
             got = soma__atan2(v[i], v[j]), want = atan2(v[i], v[j]);
-            if (!(isnan(got) && isnan(want)) && (fabs(got - want) > 1e-15 || signbit(got) != signbit(want))) fail_msg("atan2(%g, %g): %g, not %g", v[i], v[j], got, want);
+            if (!(isnan(got) && isnan(want)) && (fabs(got - want) > 1e-15 || signbit(got) != signbit(want)))
+                fail_msg("atan2(%g, %g): %g, not %g", v[i], v[j], got, want);
         }
-        double a[] = {soma__floor(v[i]), soma__ceil(v[i]), soma__trunc(v[i]), soma__round(v[i]), soma__exp(v[i]), soma__log(v[i]), soma__tanh(v[i]), soma__erf(v[i])};
+        double a[] = {soma__floor(v[i]), soma__ceil(v[i]), soma__trunc(v[i]), soma__round(v[i]),
+                      soma__exp(v[i]),   soma__log(v[i]),  soma__tanh(v[i]),  soma__erf(v[i])};
         double b[] = {floor(v[i]), ceil(v[i]), trunc(v[i]), rint(v[i]), exp(v[i]), log(v[i]), tanh(v[i]), erf(v[i])};
         for (int k = 0; k < 8; k++)
-            if (!(isnan(a[k]) && isnan(b[k])) && (signbit(a[k]) != signbit(b[k]) || !(a[k] == b[k] || fabs(a[k] - b[k]) <= 1e-15 * fabs(b[k])))) fail_msg("function %d at %g: %g, not %g", k, v[i], a[k], b[k]);
+            if (!(isnan(a[k]) && isnan(b[k])) && (signbit(a[k]) != signbit(b[k]) || !(a[k] == b[k] || fabs(a[k] - b[k]) <= 1e-15 * fabs(b[k]))))
+                fail_msg("function %d at %g: %g, not %g", k, v[i], a[k], b[k]);
     }
 }
 
@@ -86,14 +91,17 @@ static void fma_rounds_once(void **state) {
     (void)state;
     uint64_t s = 3;
     for (int i = 0; i < 1000000; i++) {
-        float a = (float)((check_random(&s) - 0.5) * exp((check_random(&s) - 0.5) * 60)), b = (float)((check_random(&s) - 0.5) * exp((check_random(&s) - 0.5) * 90));
+        float a = (float)((check_random(&s) - 0.5) * exp((check_random(&s) - 0.5) * 60)),
+              b = (float)((check_random(&s) - 0.5) * exp((check_random(&s) - 0.5) * 90));
         float c = i % 3 == 0 ? (float)(check_random(&s) - 0.5) : -(a * b) * (float)(i % 3 == 1 ? 1 : 1 + check_random(&s) * 1e-6);
         float got = soma__fmaf(a, b, c), want = fmaf(a, b, c);
-        if (memcmp(&got, &want, 4) != 0 && !(isnan(got) && isnan(want))) fail_msg("fma(%a, %a, %a): %a, not %a", (double)a, (double)b, (double)c, (double)got, (double)want);
+        if (memcmp(&got, &want, 4) != 0 && !(isnan(got) && isnan(want)))
+            fail_msg("fma(%a, %a, %a): %a, not %a", (double)a, (double)b, (double)c, (double)got, (double)want);
     }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(functions_are_within_two_ulp), cmocka_unit_test(special_values_are_c99s), cmocka_unit_test(fma_rounds_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(functions_are_within_two_ulp), cmocka_unit_test(special_values_are_c99s),
+                                       cmocka_unit_test(fma_rounds_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

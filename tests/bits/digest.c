@@ -66,9 +66,12 @@ typedef struct run {
 static soma_status step(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
     run *r = user;
     (void)in, (void)n_in;
-    soma_tensor *x = soma_randn(ctx, r->dtype, SOMA_SHAPE(ROWS, INPUTS)), *t = soma_randint(ctx, 0, CLASSES, SOMA_SHAPE(ROWS)), *y = soma_forward(r->net, x);
-    soma_tensor *loss = r->weight ? soma_cross_entropy(y, t, &(soma_cross_entropy_opts){.weight = r->weight, .label_smoothing = SOMA_SET(0.1), .ignore_index = SOMA_SET(3)})
-                                  : soma_cross_entropy(y, t, NULL);
+    soma_tensor *x = soma_randn(ctx, r->dtype, SOMA_SHAPE(ROWS, INPUTS)), *t = soma_randint(ctx, 0, CLASSES, SOMA_SHAPE(ROWS)),
+                *y = soma_forward(r->net, x);
+    soma_tensor *loss =
+        r->weight
+            ? soma_cross_entropy(y, t, &(soma_cross_entropy_opts){.weight = r->weight, .label_smoothing = SOMA_SET(0.1), .ignore_index = SOMA_SET(3)})
+            : soma_cross_entropy(y, t, NULL);
     if (n_out) out[0] = loss;
     soma_backward(loss, NULL);
     soma_clip_grad_norm(r->params, r->n, 1.0, NULL);
@@ -81,7 +84,8 @@ static void train(const char *name, int kind, soma_dtype dtype, bool captured, b
     const soma_linear_opts o = {.dtype = dtype};
     soma_module *act = kind == 0 ? soma_nn_relu(ctx) : kind == 1 ? soma_nn_tanh(ctx) : soma_nn_sigmoid(ctx);
     run r = {.dtype = dtype};
-    r.net = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, INPUTS, HIDDEN, &o), act, soma_nn_dropout(ctx, 0.2), soma_nn_linear(ctx, HIDDEN, CLASSES, &o)));
+    r.net = soma_nn_sequential(
+        ctx, SOMA_MODULES(soma_nn_linear(ctx, INPUTS, HIDDEN, &o), act, soma_nn_dropout(ctx, 0.2), soma_nn_linear(ctx, HIDDEN, CLASSES, &o)));
     soma_module_parameters(r.net, &r.params, &r.n);
     r.optim = optimizer(ctx, kind, r.params, r.n);
     r.weight = options ? soma_keep(soma_arange(ctx, 0.5, 0.5 + CLASSES, 1, dtype)) : NULL;
@@ -100,19 +104,36 @@ static void train(const char *name, int kind, soma_dtype dtype, bool captured, b
 static void draws(void) {
     soma_context *ctx = context(7);
     soma_tensor *half = soma_full(ctx, 0.3, SOMA_F64, SOMA_SHAPE(101));
-    soma_tensor *xs[] = {soma_rand(ctx, SOMA_F32, SOMA_SHAPE(1003)), soma_randn(ctx, SOMA_F64, SOMA_SHAPE(77)), soma_randint(ctx, -5, 1000003, SOMA_SHAPE(99)),
-                         soma_randperm(ctx, 500),                    soma_bernoulli(half),                      soma_normal(ctx, 2, 3, SOMA_F32, SOMA_SHAPE(9, 9))};
+    soma_tensor *xs[] = {soma_rand(ctx, SOMA_F32, SOMA_SHAPE(1003)),
+                         soma_randn(ctx, SOMA_F64, SOMA_SHAPE(77)),
+                         soma_randint(ctx, -5, 1000003, SOMA_SHAPE(99)),
+                         soma_randperm(ctx, 500),
+                         soma_bernoulli(half),
+                         soma_normal(ctx, 2, 3, SOMA_F32, SOMA_SHAPE(9, 9))};
     print(ctx, "draws", xs, 6);
     soma_context_free(ctx);
 }
 
 static void integers(void) {
     soma_context *ctx = context(5);
-    soma_tensor *a = soma_sub_scalar(soma_randint(ctx, 0, 1 << 20, SOMA_SHAPE(40, 30)), 500000), *b = soma_add_scalar(soma_randint(ctx, 0, 50, SOMA_SHAPE(40, 1)), 1);
-    soma_tensor *small = soma_to(a, SOMA_U8), *i32 = soma_to(a, SOMA_I32), *bits = soma_gt(a, b), *index = soma_remainder(a, soma_full(ctx, 40, SOMA_I64, NULL, 0));
+    soma_tensor *a = soma_sub_scalar(soma_randint(ctx, 0, 1 << 20, SOMA_SHAPE(40, 30)), 500000),
+                *b = soma_add_scalar(soma_randint(ctx, 0, 50, SOMA_SHAPE(40, 1)), 1);
+    soma_tensor *small = soma_to(a, SOMA_U8), *i32 = soma_to(a, SOMA_I32), *bits = soma_gt(a, b),
+                *index = soma_remainder(a, soma_full(ctx, 40, SOMA_I64, NULL, 0));
     soma_tensor *places, *top = soma_topk(a, 4, 1, true, &places);
-    soma_tensor *xs[] = {soma_mul(a, a), soma_floor_divide(a, b), soma_remainder(a, b), soma_add(small, small), soma_sum(i32, NULL), soma_logical_xor(bits, soma_lt(a, b)),
-                         soma_argmax(a, 0, false), top, places, soma_gather(a, 0, index), soma_mean(soma_to(a, SOMA_F64), NULL), soma_div(i32, small), soma_one_hot(soma_select(index, 1, 3), 40)};
+    soma_tensor *xs[] = {soma_mul(a, a),
+                         soma_floor_divide(a, b),
+                         soma_remainder(a, b),
+                         soma_add(small, small),
+                         soma_sum(i32, NULL),
+                         soma_logical_xor(bits, soma_lt(a, b)),
+                         soma_argmax(a, 0, false),
+                         top,
+                         places,
+                         soma_gather(a, 0, index),
+                         soma_mean(soma_to(a, SOMA_F64), NULL),
+                         soma_div(i32, small),
+                         soma_one_hot(soma_select(index, 1, 3), 40)};
     print(ctx, "integers", xs, sizeof xs / sizeof *xs);
     soma_context_free(ctx);
 }
@@ -127,17 +148,39 @@ static void functions(void) {
     }
     soma_tensor *x = soma_borrow(ctx, v, SOMA_F32, SOMA_SHAPE(4096)), *y = soma_permute(soma_reshape(x, SOMA_SHAPE(64, 64)), SOMA_SHAPE(1, 0));
     y = soma_reshape(y, SOMA_SHAPE(4096));
-#define ONE(f)                                                                                                                                        \
-    do {                                                                                                                                              \
-        soma_tensor *r = soma_##f(x);                                                                                                                 \
-        print(ctx, #f, &r, 1);                                                                                                                        \
+#define ONE(f) \
+    do { \
+        soma_tensor *r = soma_##f(x); \
+        print(ctx, #f, &r, 1); \
     } while (0)
-    ONE(exp); ONE(expm1); ONE(log); ONE(log1p); ONE(log2); ONE(log10); ONE(sin); ONE(cos); ONE(tan); ONE(asin); ONE(acos); ONE(atan); ONE(sinh); ONE(cosh);
-    ONE(tanh); ONE(sigmoid); ONE(erf); ONE(erfc); ONE(sqrt); ONE(rsqrt); ONE(relu); ONE(floor); ONE(round);
+    ONE(exp);
+    ONE(expm1);
+    ONE(log);
+    ONE(log1p);
+    ONE(log2);
+    ONE(log10);
+    ONE(sin);
+    ONE(cos);
+    ONE(tan);
+    ONE(asin);
+    ONE(acos);
+    ONE(atan);
+    ONE(sinh);
+    ONE(cosh);
+    ONE(tanh);
+    ONE(sigmoid);
+    ONE(erf);
+    ONE(erfc);
+    ONE(sqrt);
+    ONE(rsqrt);
+    ONE(relu);
+    ONE(floor);
+    ONE(round);
     soma_tensor *two[] = {soma_pow(soma_abs(x), y), soma_atan2(x, y), soma_remainder(x, y), soma_maximum(x, y), soma_div(x, y)};
     print(ctx, "pairs", two, 5);
     soma_tensor *m = soma_randn(ctx, SOMA_F32, SOMA_SHAPE(13, 5000)), *k = soma_randn(ctx, SOMA_F32, SOMA_SHAPE(5000, 7));
-    soma_tensor *rest[] = {soma_matmul(m, k), soma_sum(m, &(soma_reduce_opts){SOMA_DIMS(1)}), soma_var(m, NULL), soma_softmax(m, 1), soma_logsumexp(m, NULL)};
+    soma_tensor *rest[] = {soma_matmul(m, k), soma_sum(m, &(soma_reduce_opts){SOMA_DIMS(1)}), soma_var(m, NULL), soma_softmax(m, 1),
+                           soma_logsumexp(m, NULL)};
     print(ctx, "reductions", rest, 5);
     soma_context_free(ctx);
 }

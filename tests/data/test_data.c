@@ -24,7 +24,8 @@ static const char *write_file(const char *name, const void *data, size_t size) {
 static void broken_files_get_sentences(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
-    unsigned char images[16 + 12] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 51, 102, 255}, labels[8 + 3] = {0, 0, 8, 1, 0, 0, 0, 3, 1, 0, 1};
+    unsigned char images[16 + 12] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 51, 102, 255},
+                              labels[8 + 3] = {0, 0, 8, 1, 0, 0, 0, 3, 1, 0, 1};
     const char *x = write_file("x", images, sizeof images), *y = write_file("y", labels, sizeof labels);
     soma_dataset *d = soma_dataset_idx(ctx, x, y, NULL);
     check_fine(ctx);

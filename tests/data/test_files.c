@@ -1,5 +1,5 @@
-/* Broken idx files of every kind: each is an error that names the file and says what is wrong, plain and compressed, cut at any byte. And classes that a model
- * does not have. */
+/* Broken idx files of every kind: each is an error that names the file and says what is wrong, plain and compressed, cut at any byte. And classes
+ * that a model does not have. */
 #include "support/check.h"
 
 #include <stdio.h>
@@ -43,7 +43,8 @@ static const char *plain(const char *name, const void *data, size_t size) {
 static void refused(soma_context *ctx, const char *x, const char *y, soma_status status, const char *named, const char *words) {
     assert_null(soma_dataset_idx(ctx, x, y, NULL));
     const char *message = soma_error_message(ctx);
-    if (strncmp(message, named, strlen(named)) != 0 || !strstr(message, words)) fail_msg("'%s': it should name %s and say '%s'", message, named, words);
+    if (strncmp(message, named, strlen(named)) != 0 || !strstr(message, words))
+        fail_msg("'%s': it should name %s and say '%s'", message, named, words);
     assert_int_equal(soma_error_take(ctx), status);
 }
 
@@ -88,8 +89,15 @@ static void a_wrong_head_is_refused(void **state) {
     static const struct {
         int at, to;
         const char *words;
-    } wrong[] = {{0, 1, "begins with 01 00 08 03"}, {1, 7, "begins with 00 07 08 03"}, {2, 13, "unsigned bytes"}, {3, 1, "two or more dimensions"}, {3, 9, "two or more dimensions"},
-                 {3, 2, "header"},                  {7, 0, "header"},                  {7, 6, "truncated"},      {4, 255, "truncated"}};
+    } wrong[] = {{0, 1, "begins with 01 00 08 03"},
+                 {1, 7, "begins with 00 07 08 03"},
+                 {2, 13, "unsigned bytes"},
+                 {3, 1, "two or more dimensions"},
+                 {3, 9, "two or more dimensions"},
+                 {3, 2, "header"},
+                 {7, 0, "header"},
+                 {7, 6, "truncated"},
+                 {4, 255, "truncated"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         unsigned char bad[sizeof images];
         memcpy(bad, images, sizeof bad);
@@ -230,13 +238,18 @@ int main(void) {
     strcpy(folder, "/tmp/soma-files-XXXXXX");
     if (!mkdtemp(folder)) return 1;
     for (int i = 0; i < COUNT * PIXELS; i++) images[HEAD_X + i] = (unsigned char)(i * 37 + 11);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_missing_file_is_named), cmocka_unit_test(a_file_cut_at_any_byte_is_refused),
-                                       cmocka_unit_test(a_wrong_head_is_refused), cmocka_unit_test(counts_that_disagree_name_both_files),
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(a_file_cut_at_any_byte_is_refused),
+        cmocka_unit_test(a_wrong_head_is_refused),
+        cmocka_unit_test(counts_that_disagree_name_both_files),
 #if SOMA_HAVE_ZLIB
-                                       cmocka_unit_test(compressed_files_are_read_and_cut_ones_refused), cmocka_unit_test(a_bomb_does_not_go_off),
+        cmocka_unit_test(compressed_files_are_read_and_cut_ones_refused),
+        cmocka_unit_test(a_bomb_does_not_go_off),
 #endif
-                                       cmocka_unit_test(a_fifo_is_not_waited_for),
-                                       cmocka_unit_test(a_label_that_the_model_does_not_have_is_an_error_of_its_batch)};
+        cmocka_unit_test(a_fifo_is_not_waited_for),
+        cmocka_unit_test(a_label_that_the_model_does_not_have_is_an_error_of_its_batch)
+    };
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     char command[96];
     snprintf(command, sizeof command, "rm -rf %s", folder);

@@ -1,5 +1,6 @@
 /* labels: threads
- * What a captured program refuses: modes that changed, slots that no tensor can have. What a plan shows. And that a context has one user at a time. */
+ * What a captured program refuses: modes that changed, slots that no tensor can have. What a plan shows. And that a context has one user at a time.
+ */
 #include "support/check.h"
 
 #include <pthread.h>
@@ -95,7 +96,8 @@ static void an_old_value_is_missed_by_name(void **state) {
     (void)state;
     for (int named = 0; named < 2; named++) {
         soma_context *ctx = check_context(NULL);
-        soma_tensor *w = soma_variable(soma_ones(ctx, SOMA_F32, SOMA_SHAPE(2)), &(soma_variable_opts){.name = named ? "w" : NULL, .requires_grad = 1});
+        soma_tensor *w =
+            soma_variable(soma_ones(ctx, SOMA_F32, SOMA_SHAPE(2)), &(soma_variable_opts){.name = named ? "w" : NULL, .requires_grad = 1});
         soma_interior_begin(ctx);
         soma_tensor *inside = soma_exp(w);
         soma_tensor *loss = soma_interior_end(ctx, soma_sum(soma_square(inside), NULL));
@@ -212,7 +214,8 @@ static void backward_sees_what_programs_change(void **state) {
     soma_context_free(ctx);
 }
 
-/* A look-up that fails stops the step before anything changes, wherever it stands in the body; one that waits for the step leaves the whole step done. */
+/* A look-up that fails stops the step before anything changes, wherever it stands in the body; one that waits for the step leaves the whole step
+ * done. */
 static void a_failed_run_is_no_step_or_a_whole_one(void **state) {
     (void)state;
     const float x[2] = {1, 1};
@@ -245,7 +248,8 @@ static void any_number_of_shapes_may_be_kept(void **state) {
     (void)state;
     float x[40] = {0};
     soma_context *ctx = check_context(NULL);
-    soma_program *p = soma_capture(ctx, forward, soma_nn_relu(ctx), &(soma_slot){{1}, 1, SOMA_F32}, 1, 1, &(soma_capture_opts){.max_shapes = INT64_MAX});
+    soma_program *p =
+        soma_capture(ctx, forward, soma_nn_relu(ctx), &(soma_slot){{1}, 1, SOMA_F32}, 1, 1, &(soma_capture_opts){.max_shapes = INT64_MAX});
     for (int64_t n = 1; n <= 40; n++) {
         soma_program_bind(p, 0, x, &n);
         assert_int_equal(soma_program_run(p), SOMA_OK);
@@ -305,10 +309,11 @@ static void one_thread_at_a_time(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_program_runs_in_the_mode_of_its_capture), cmocka_unit_test(slots_are_checked),
-                                       cmocka_unit_test(explain_shows_gradients_to_be_stored), cmocka_unit_test(an_old_value_is_missed_by_name),
-                                       cmocka_unit_test(inputs_are_not_read_in_the_body), cmocka_unit_test(gradients_accumulate_over_runs),
-                                       cmocka_unit_test(backward_sees_what_programs_change), cmocka_unit_test(a_failed_run_is_no_step_or_a_whole_one),
-                                       cmocka_unit_test(any_number_of_shapes_may_be_kept), cmocka_unit_test(one_thread_at_a_time)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_runs_in_the_mode_of_its_capture), cmocka_unit_test(slots_are_checked),
+        cmocka_unit_test(explain_shows_gradients_to_be_stored),      cmocka_unit_test(an_old_value_is_missed_by_name),
+        cmocka_unit_test(inputs_are_not_read_in_the_body),           cmocka_unit_test(gradients_accumulate_over_runs),
+        cmocka_unit_test(backward_sees_what_programs_change),        cmocka_unit_test(a_failed_run_is_no_step_or_a_whole_one),
+        cmocka_unit_test(any_number_of_shapes_may_be_kept),          cmocka_unit_test(one_thread_at_a_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

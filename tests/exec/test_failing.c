@@ -42,7 +42,8 @@ static soma_status body(soma_context *ctx, void *user, soma_tensor *const *in, s
 static soma_status work(soma_context *ctx) {
     static const float x[8] = {0, 0, 0, 1, 1, 0, 1, 1};
     static const int64_t t[4] = {0, 1, 1, 0};
-    soma_module *net = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 2, 8, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.1), soma_nn_linear(ctx, 8, 2, NULL)));
+    soma_module *net = soma_nn_sequential(
+        ctx, SOMA_MODULES(soma_nn_linear(ctx, 2, 8, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.1), soma_nn_linear(ctx, 8, 2, NULL)));
     soma_tensor *const *params = NULL;
     size_t n = 0;
     if (net) soma_module_parameters(net, &params, &n);

@@ -1,5 +1,5 @@
-/* A step that a guard (or a failing kernel) stops leaves everything as before it: variables, step counts, random numbers, gradients. Training goes on with the
- * bits of a run that never had the bad batch, recorded and captured. */
+/* A step that a guard (or a failing kernel) stops leaves everything as before it: variables, step counts, random numbers, gradients. Training goes on
+ * with the bits of a run that never had the bad batch, recorded and captured. */
 #include "support/check.h"
 
 #include <math.h>
@@ -34,7 +34,8 @@ static soma_status body(soma_context *ctx, void *user, soma_tensor *const *in, s
 }
 
 static void build(soma_context *ctx, model *m) {
-    m->net = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 6, 5, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.3), soma_nn_linear(ctx, 5, 3, NULL)));
+    m->net = soma_nn_sequential(
+        ctx, SOMA_MODULES(soma_nn_linear(ctx, 6, 5, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.3), soma_nn_linear(ctx, 5, 3, NULL)));
     soma_module_parameters(m->net, &m->params, &m->count);
     m->sgd = soma_optim_sgd(ctx, m->params, 2, 0.1, &(soma_sgd_opts){.momentum = 0.9, .dampening = 0.2}); /* the first step differs from the others */
     m->adam = soma_optim_adam(ctx, m->params + 2, 2, 0.01, NULL);
@@ -222,8 +223,9 @@ static void a_failed_capture_draws_no_numbers_and_a_new_seed_restarts_programs(v
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_stopped_step_leaves_everything_as_before), cmocka_unit_test(accumulated_gradients_are_as_before), cmocka_unit_test(a_guard_stops_assigns_recorded_before_it),
-                                       cmocka_unit_test(of_two_steps_in_one_plan_the_second_alone_is_undone),
-                                       cmocka_unit_test(a_failed_capture_draws_no_numbers_and_a_new_seed_restarts_programs)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stopped_step_leaves_everything_as_before), cmocka_unit_test(accumulated_gradients_are_as_before),
+        cmocka_unit_test(a_guard_stops_assigns_recorded_before_it), cmocka_unit_test(of_two_steps_in_one_plan_the_second_alone_is_undone),
+        cmocka_unit_test(a_failed_capture_draws_no_numbers_and_a_new_seed_restarts_programs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,10 +15,17 @@ static void the_environment_is_checked(void **state) {
     static const struct {
         const char *name, *value;
         soma_status status;
-    } rows[] = {{"SOMA_THREADS", "lots", SOMA_ERROR_ARGUMENT}, {"SOMA_THREADS", "3x", SOMA_ERROR_ARGUMENT}, {"SOMA_THREADS", "0", SOMA_ERROR_ARGUMENT},
-                {"SOMA_THREADS", "-1", SOMA_ERROR_ARGUMENT},   {"SOMA_THREADS", "1025", SOMA_ERROR_ARGUMENT}, {"SOMA_THREADS", "99999999999999999999", SOMA_ERROR_ARGUMENT},
-                {"SOMA_THREADS", "3", SOMA_OK},                {"SOMA_THREADS", "", SOMA_OK},                 {"SOMA_ISA", "avx9", SOMA_ERROR_ARGUMENT},
-                {"SOMA_ISA", "portable", SOMA_OK},             {"SOMA_ISA", "", SOMA_OK}};
+    } rows[] = {{"SOMA_THREADS", "lots", SOMA_ERROR_ARGUMENT},
+                {"SOMA_THREADS", "3x", SOMA_ERROR_ARGUMENT},
+                {"SOMA_THREADS", "0", SOMA_ERROR_ARGUMENT},
+                {"SOMA_THREADS", "-1", SOMA_ERROR_ARGUMENT},
+                {"SOMA_THREADS", "1025", SOMA_ERROR_ARGUMENT},
+                {"SOMA_THREADS", "99999999999999999999", SOMA_ERROR_ARGUMENT},
+                {"SOMA_THREADS", "3", SOMA_OK},
+                {"SOMA_THREADS", "", SOMA_OK},
+                {"SOMA_ISA", "avx9", SOMA_ERROR_ARGUMENT},
+                {"SOMA_ISA", "portable", SOMA_OK},
+                {"SOMA_ISA", "", SOMA_OK}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *before = getenv(rows[i].name);
         char *kept = before ? strdup(before) : NULL;
@@ -42,7 +49,8 @@ static int64_t t[N];
 
 /* A short training, by the loader; its parameters. */
 static void train(soma_context *ctx, float *out, size_t bytes) {
-    soma_module *m = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, INPUTS, 9, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.3), soma_nn_linear(ctx, 9, CLASSES, NULL)));
+    soma_module *m = soma_nn_sequential(
+        ctx, SOMA_MODULES(soma_nn_linear(ctx, INPUTS, 9, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.3), soma_nn_linear(ctx, 9, CLASSES, NULL)));
     soma_tensor *const *params;
     size_t n;
     soma_module_parameters(m, &params, &n);

@@ -1,5 +1,5 @@
-/* How long things live and who may use them: memory of the user, pointers into values, scopes, interior values, pending errors, other contexts, and the
- * child of a fork. */
+/* How long things live and who may use them: memory of the user, pointers into values, scopes, interior values, pending errors, other contexts, and
+ * the child of a fork. */
 #include "support/check.h"
 
 #include <stdlib.h>
@@ -56,7 +56,9 @@ static void a_pointer_is_valid_until_the_scope_closes_or_the_variable_is_assigne
     for (int i = 0; i < 50; i++) { /* plans, slabs and scopes come and go */
         soma_scope *inner = soma_scope_open(ctx);
         double value;
-        soma_item(soma_sum(soma_matmul(soma_full(ctx, i, SOMA_F32, SOMA_SHAPE(i + 1, 256)), soma_reshape(soma_mul(kept, v), SOMA_SHAPE(256, 1))), NULL), &value);
+        soma_item(
+            soma_sum(soma_matmul(soma_full(ctx, i, SOMA_F32, SOMA_SHAPE(i + 1, 256)), soma_reshape(soma_mul(kept, v), SOMA_SHAPE(256, 1))), NULL),
+            &value);
         soma_scope_close(inner);
     }
     for (int i = 0; i < 256; i++) {
@@ -239,7 +241,8 @@ static void while_an_error_is_pending_calls_fail_and_change_nothing(void **state
 }
 
 static void refused(soma_context *ctx, soma_context *other, bool failed, const char *call) {
-    if (!failed || !strstr(soma_error_message(ctx), "another context") || soma_error_take(ctx) != SOMA_ERROR_ARGUMENT || soma_error_status(other) != SOMA_OK)
+    if (!failed || !strstr(soma_error_message(ctx), "another context") || soma_error_take(ctx) != SOMA_ERROR_ARGUMENT ||
+        soma_error_status(other) != SOMA_OK)
         fail_msg("%s: '%s', of the other context '%s'", call, soma_error_message(ctx), soma_error_message(other));
 }
 
@@ -332,11 +335,13 @@ static void after_a_fork_the_child_gets_an_error(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(from_copies_at_the_call_and_borrow_reads_later), cmocka_unit_test(names_and_shapes_are_copied),
-        cmocka_unit_test(a_pointer_is_valid_until_the_scope_closes_or_the_variable_is_assigned), cmocka_unit_test(interior_values_are_an_error_never_old_memory),
-        cmocka_unit_test(results_of_interior_parts_are_held_though_evaluated_inside),
-        cmocka_unit_test(while_an_error_is_pending_calls_fail_and_change_nothing), cmocka_unit_test(a_tensor_of_another_context_is_an_error),
-        cmocka_unit_test(after_a_fork_the_child_gets_an_error)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(from_copies_at_the_call_and_borrow_reads_later),
+                                       cmocka_unit_test(names_and_shapes_are_copied),
+                                       cmocka_unit_test(a_pointer_is_valid_until_the_scope_closes_or_the_variable_is_assigned),
+                                       cmocka_unit_test(interior_values_are_an_error_never_old_memory),
+                                       cmocka_unit_test(results_of_interior_parts_are_held_though_evaluated_inside),
+                                       cmocka_unit_test(while_an_error_is_pending_calls_fail_and_change_nothing),
+                                       cmocka_unit_test(a_tensor_of_another_context_is_an_error),
+                                       cmocka_unit_test(after_a_fork_the_child_gets_an_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

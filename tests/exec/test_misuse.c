@@ -1,5 +1,5 @@
-/* What a caller may get wrong: scopes closed twice, parts that die before their whole, sizes that no machine has, the context used by what it calls. Each is an
- * error with a sentence, and the context works on. */
+/* What a caller may get wrong: scopes closed twice, parts that die before their whole, sizes that no machine has, the context used by what it calls.
+ * Each is an error with a sentence, and the context works on. */
 #include "support/check.h"
 
 #include <stdlib.h>
@@ -119,7 +119,8 @@ static void sizes_that_no_machine_has(void **state) {
     assert_int_equal(soma_item(y, &v), SOMA_ERROR_MEMORY);
     check_error(ctx, SOMA_ERROR_MEMORY, "out of memory");
     const int64_t tall[2] = {(int64_t)1 << 29, 1}, wide[2] = {1, (int64_t)1 << 29};
-    soma_tensor *a = soma_expand(soma_ones(ctx, SOMA_F32, SOMA_SHAPE(1, 1)), tall, 2), *b = soma_expand(soma_ones(ctx, SOMA_F32, SOMA_SHAPE(1, 1)), wide, 2);
+    soma_tensor *a = soma_expand(soma_ones(ctx, SOMA_F32, SOMA_SHAPE(1, 1)), tall, 2),
+                *b = soma_expand(soma_ones(ctx, SOMA_F32, SOMA_SHAPE(1, 1)), wide, 2);
     soma_interior_begin(ctx);
     y = soma_interior_end(ctx, soma_sum(soma_matmul(a, b), NULL));
     assert_int_equal(soma_item(y, &v), SOMA_ERROR_MEMORY);
@@ -232,7 +233,8 @@ static soma_status cube_gradient(void *user, soma_tensor *const *in, size_t n, s
 static void a_gradient_inside_a_gradient_rule(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
-    int64_t op = soma_custom_register(ctx, &(soma_custom_def){.name = "cube", .shape = rude_shape, .forward = cube_forward, .gradient = cube_gradient});
+    int64_t op =
+        soma_custom_register(ctx, &(soma_custom_def){.name = "cube", .shape = rude_shape, .forward = cube_forward, .gradient = cube_gradient});
     const float v[2] = {2, -3};
     soma_tensor *w = soma_variable(soma_from(ctx, v, SOMA_F32, SOMA_SHAPE(2)), &(soma_variable_opts){.requires_grad = 1});
     /* x is a result: its own adjoint is in the making when the rule runs */

@@ -21,7 +21,8 @@ static void reference(const float *x, const float *w, int64_t rows, float *y) {
         }
 }
 
-/* Small batches, where the weight is the packed operand; the same weight in both directions; an assign, an update by an optimizer, a step in between. */
+/* Small batches, where the weight is the packed operand; the same weight in both directions; an assign, an update by an optimizer, a step in between.
+ */
 static void packed_weights_follow_the_variable(void **state) {
     (void)state;
     soma_context *ctx = check_context(&(soma_context_opts){.threads = 1});

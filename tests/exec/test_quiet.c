@@ -15,9 +15,7 @@
 #include <unistd.h>
 
 /* What child and parent share: how far the child came, and the number of a call that it made. */
-static volatile struct {
-    int64_t runs, refused, call;
-} *shared;
+static volatile struct { int64_t runs, refused, call; } * shared;
 
 typedef struct model {
     soma_module *net;
@@ -58,7 +56,8 @@ static bool forbid_calls(void) {
     };
     struct sock_fprog program = {sizeof code / sizeof *code, code};
     struct sigaction action = {.sa_sigaction = on_call, .sa_flags = SA_SIGINFO};
-    return sigaction(SIGSYS, &action, NULL) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+    return sigaction(SIGSYS, &action, NULL) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
 }
 
 /* In a process of its own: a filter cannot be taken off again. */
@@ -69,7 +68,8 @@ static void child(bool call) {
     for (int i = 0; i < 16 * 12; i++) x[i] = (float)check_random(&seed);
     soma_context *ctx = check_context(&(soma_context_opts){.threads = 1});
     model m = {.limit = 1};
-    m.net = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 12, 20, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.25), soma_nn_linear(ctx, 20, 3, NULL)));
+    m.net = soma_nn_sequential(
+        ctx, SOMA_MODULES(soma_nn_linear(ctx, 12, 20, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.25), soma_nn_linear(ctx, 20, 3, NULL)));
     soma_module_parameters(m.net, &m.params, &m.count);
     m.optim = soma_optim_adamw(ctx, m.params, m.count, 0.01, NULL);
     soma_slot slots[2] = {{{16, 12}, 2, SOMA_F32}, {{16}, 1, SOMA_I64}};
@@ -157,6 +157,7 @@ static void a_small_program_stays_under_4_mib(void **state) {
 
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "product") == 0) return product();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_captured_run_with_one_thread_makes_no_system_call), cmocka_unit_test(a_small_program_stays_under_4_mib)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_captured_run_with_one_thread_makes_no_system_call),
+                                       cmocka_unit_test(a_small_program_stays_under_4_mib)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* labels: threads
- * 100 steps with dropout, clipping, a changing learning rate and a short last batch: the same bits recorded, captured, unfused, and with any number of threads. */
+ * 100 steps with dropout, clipping, a changing learning rate and a short last batch: the same bits recorded, captured, unfused, and with any number
+ * of threads. */
 #include "support/check.h"
 
 #include <string.h>
@@ -28,7 +29,8 @@ static soma_status body(soma_context *ctx, void *user, soma_tensor *const *in, s
 }
 
 static void build(soma_context *ctx, model *m) {
-    m->net = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, FEATURES, 40, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.25), soma_nn_linear(ctx, 40, 10, NULL)));
+    m->net = soma_nn_sequential(
+        ctx, SOMA_MODULES(soma_nn_linear(ctx, FEATURES, 40, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.25), soma_nn_linear(ctx, 40, 10, NULL)));
     soma_module_parameters(m->net, &m->params, &m->count);
     m->optim = soma_optim_sgd(ctx, m->params, m->count, 0.1, &(soma_sgd_opts){.momentum = 0.9, .weight_decay = 1e-4, .nesterov = 1});
     check_fine(ctx);
@@ -143,7 +145,8 @@ static void a_guard_stops_before_anything_changes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(steps_have_the_same_bits_in_every_way), cmocka_unit_test(a_steady_captured_run_allocates_nothing),
-                                       cmocka_unit_test(a_loop_with_scopes_does_not_grow), cmocka_unit_test(a_guard_stops_before_anything_changes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(steps_have_the_same_bits_in_every_way),
+                                       cmocka_unit_test(a_steady_captured_run_allocates_nothing), cmocka_unit_test(a_loop_with_scopes_does_not_grow),
+                                       cmocka_unit_test(a_guard_stops_before_anything_changes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,7 +138,8 @@ static void a_kept_value_has_no_history_and_stays(void **state) {
 static void a_long_loop_with_carried_state_does_not_grow(void **state) {
     (void)state;
     soma_context *ctx = check_context(&(soma_context_opts){.threads = 1});
-    soma_tensor *w = variable(ctx, 1, "w", true), *h = variable(ctx, 0, "h", false), *running = soma_variable(soma_zeros(ctx, SOMA_F32, NULL, 0), NULL);
+    soma_tensor *w = variable(ctx, 1, "w", true), *h = variable(ctx, 0, "h", false),
+                *running = soma_variable(soma_zeros(ctx, SOMA_F32, NULL, 0), NULL);
     soma_optim *o = soma_optim_sgd(ctx, &w, 1, 1e-4, NULL);
     soma_stats before, after;
     for (int i = 0; i < 10000; i++) {
@@ -190,7 +191,8 @@ static void backward_after_a_read_has_the_same_bits(void **state) {
     float grads[2][64 * 8];
     for (int way = 0; way < 2; way++) {
         soma_context *ctx = check_context(&(soma_context_opts){.seed = 5});
-        soma_module *net = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 8, 64, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.5), soma_nn_linear(ctx, 64, 1, NULL)));
+        soma_module *net = soma_nn_sequential(
+            ctx, SOMA_MODULES(soma_nn_linear(ctx, 8, 64, NULL), soma_nn_tanh(ctx), soma_nn_dropout(ctx, 0.5), soma_nn_linear(ctx, 64, 1, NULL)));
         soma_tensor *const *params;
         size_t n;
         soma_module_parameters(net, &params, &n);
@@ -231,7 +233,8 @@ static void grad_takes_seeds_and_leaves_accumulated_gradients_alone(void **state
     (void)state;
     soma_context *ctx = check_context(NULL);
     soma_tensor *w = variable(ctx, 3, "w", true), *u = variable(ctx, 2, "u", true), *unused = variable(ctx, 1, "unused", true);
-    soma_tensor *outs[2] = {soma_square(w), soma_mul(w, u)}, *seeds[2] = {soma_full(ctx, 10, SOMA_F32, SOMA_SHAPE(2)), soma_full(ctx, 100, SOMA_F32, SOMA_SHAPE(2))};
+    soma_tensor *outs[2] = {soma_square(w), soma_mul(w, u)},
+                *seeds[2] = {soma_full(ctx, 10, SOMA_F32, SOMA_SHAPE(2)), soma_full(ctx, 100, SOMA_F32, SOMA_SHAPE(2))};
     soma_tensor *in[3] = {w, u, unused}, *g[3];
     assert_int_equal(soma_grad(outs, 2, in, 2, g, &(soma_grad_opts){.seeds = seeds}), SOMA_OK);
     assert_true(value_of(g[0]) == 10 * 6 + 100 * 2 && value_of(g[1]) == 300);
@@ -341,14 +344,20 @@ static void a_failed_pass_leaves_no_gradient_of_a_closed_scope(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(assigns_run_in_the_order_of_recording), cmocka_unit_test(two_variables_swap_through_temporaries),
-        cmocka_unit_test(an_update_comes_after_earlier_readers_and_before_later_ones), cmocka_unit_test(dead_nodes_are_not_run),
-        cmocka_unit_test(closing_a_scope_runs_pending_assigns_to_outer_variables_alone), cmocka_unit_test(a_kept_value_has_no_history_and_stays),
-        cmocka_unit_test(a_long_loop_with_carried_state_does_not_grow), cmocka_unit_test(gradients_add_up_over_backward_calls_and_reads),
-        cmocka_unit_test(backward_after_a_read_has_the_same_bits), cmocka_unit_test(backward_names_a_parameter_that_was_assigned_in_between),
-        cmocka_unit_test(grad_takes_seeds_and_leaves_accumulated_gradients_alone), cmocka_unit_test(a_hessian_vector_product_is_a_gradient_of_a_gradient),
-        cmocka_unit_test(no_grad_and_detach_stop_gradients), cmocka_unit_test(frozen_layers_get_no_gradient_work),
-        cmocka_unit_test(a_failed_pass_leaves_no_gradient_of_a_closed_scope)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(assigns_run_in_the_order_of_recording),
+                                       cmocka_unit_test(two_variables_swap_through_temporaries),
+                                       cmocka_unit_test(an_update_comes_after_earlier_readers_and_before_later_ones),
+                                       cmocka_unit_test(dead_nodes_are_not_run),
+                                       cmocka_unit_test(closing_a_scope_runs_pending_assigns_to_outer_variables_alone),
+                                       cmocka_unit_test(a_kept_value_has_no_history_and_stays),
+                                       cmocka_unit_test(a_long_loop_with_carried_state_does_not_grow),
+                                       cmocka_unit_test(gradients_add_up_over_backward_calls_and_reads),
+                                       cmocka_unit_test(backward_after_a_read_has_the_same_bits),
+                                       cmocka_unit_test(backward_names_a_parameter_that_was_assigned_in_between),
+                                       cmocka_unit_test(grad_takes_seeds_and_leaves_accumulated_gradients_alone),
+                                       cmocka_unit_test(a_hessian_vector_product_is_a_gradient_of_a_gradient),
+                                       cmocka_unit_test(no_grad_and_detach_stop_gradients),
+                                       cmocka_unit_test(frozen_layers_get_no_gradient_work),
+                                       cmocka_unit_test(a_failed_pass_leaves_no_gradient_of_a_closed_scope)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Chains of views, of every kind of base, against a list that says which element of the base each element is: values, gradients, recorded and captured,
- * and where the base is a variable that is assigned afterwards. */
+/* Chains of views, of every kind of base, against a list that says which element of the base each element is: values, gradients, recorded and
+ * captured, and where the base is a variable that is assigned afterwards. */
 #include "support/check.h"
 
 #include <string.h>
@@ -75,14 +75,16 @@ static soma_tensor *one_view(soma_tensor *x, mirror *m, uint64_t *seed) {
         return soma_permute(x, dims, m->ndim);
     }
     if (what == 2) {
-        int64_t start = draw(seed, m->shape[d]), by = 1 + draw(seed, 3), end = start + 1 + draw(seed, m->shape[d] - start), offset = start * strides[d];
+        int64_t start = draw(seed, m->shape[d]), by = 1 + draw(seed, 3), end = start + 1 + draw(seed, m->shape[d] - start),
+                offset = start * strides[d];
         m->shape[d] = (end - start - 1) / by + 1;
         memcpy(back, strides, sizeof back);
         back[d] *= by;
         pick(m, &from, offset, back);
         return soma_slice(x, d, start, end, by);
     }
-    if (what == 3 && m->numel * 3 <= MOST && m->ndim < SOMA_MAX_DIMS) { /* repeats along a new first dimension, and along one of size 1 if there is one */
+    if (what == 3 && m->numel * 3 <= MOST &&
+        m->ndim < SOMA_MAX_DIMS) { /* repeats along a new first dimension, and along one of size 1 if there is one */
         for (int i = 0; i < from.ndim; i++) m->shape[i + 1] = from.shape[i], back[i + 1] = strides[i];
         m->shape[0] = 3, back[0] = 0, m->ndim++;
         if (from.shape[d] == 1) m->shape[0] = 1, m->shape[d + 1] = 3, back[d + 1] = 0;
@@ -111,12 +113,14 @@ static soma_tensor *one_view(soma_tensor *x, mirror *m, uint64_t *seed) {
 }
 
 enum { OF_DATA, OF_BORROWED, OF_A_RESULT, OF_AN_INTERIOR_RESULT, OF_A_VARIABLE, OF_AN_ASSIGNED_VARIABLE, BASES };
-static const char *const base_names[BASES] = {"data", "borrowed data", "a result", "an interior result", "a variable", "a variable that was assigned"};
+static const char *const base_names[BASES] = {
+    "data", "borrowed data", "a result", "an interior result", "a variable", "a variable that was assigned"};
 static const int64_t base_shape[4] = {2, 3, 4, 5};
 static float numbers[BASE], twice[BASE];
 
 static soma_tensor *base_of(soma_context *ctx, int kind) {
-    soma_tensor *x = kind == OF_BORROWED ? soma_borrow(ctx, numbers, SOMA_F32, base_shape, 4) : soma_from(ctx, kind == OF_DATA ? numbers : twice, SOMA_F32, base_shape, 4);
+    soma_tensor *x = kind == OF_BORROWED ? soma_borrow(ctx, numbers, SOMA_F32, base_shape, 4)
+                                         : soma_from(ctx, kind == OF_DATA ? numbers : twice, SOMA_F32, base_shape, 4);
     if (kind <= OF_BORROWED) return x;
     if (kind == OF_A_RESULT) return soma_mul_scalar(x, 0.5);
     if (kind == OF_AN_INTERIOR_RESULT) {
@@ -147,7 +151,8 @@ static void compare(soma_tensor *x, const mirror *m, const char *base, uint64_t 
     assert_int_equal(soma_read(x, got, (size_t)m->numel * sizeof *got), SOMA_OK);
     for (int64_t i = 0; i < m->numel; i++)
         if (got[i] != numbers[m->at[i]])
-            fail_msg("of %s, chain %d, view %d, element %d: %g, %g is right", base, (int)chain, link, (int)i, (double)got[i], (double)numbers[m->at[i]]);
+            fail_msg("of %s, chain %d, view %d, element %d: %g, %g is right", base, (int)chain, link, (int)i, (double)got[i],
+                     (double)numbers[m->at[i]]);
 }
 
 /* Every view of the chain is kept and read, or the last one alone; read before or after the base's variable is overwritten. */
@@ -251,7 +256,9 @@ static void captured_programs_show_the_same_elements(void **state) {
                 assert_int_equal(numel, c.m.numel);
                 for (int64_t i = 0; i < numel; i++) {
                     float got = ((const float *)data)[i], want = numbers[c.m.at[i]] * (k ? before : (float)run);
-                    if (got != want) fail_msg("chain %d, run %d, output %d, element %d: %g, %g is right", (int)c.chain, run, (int)k, (int)i, (double)got, (double)want);
+                    if (got != want)
+                        fail_msg("chain %d, run %d, output %d, element %d: %g, %g is right", (int)c.chain, run, (int)k, (int)i, (double)got,
+                                 (double)want);
                 }
             }
             before = (float)run;
@@ -302,8 +309,9 @@ static void views_without_elements_are_views(void **state) {
 
 int main(void) {
     for (int i = 0; i < BASE; i++) numbers[i] = (float)(i + 1), twice[i] = 2 * numbers[i];
-    const struct CMUnitTest tests[] = {cmocka_unit_test(chains_of_views_show_the_right_elements), cmocka_unit_test(gradients_flow_back_through_chains),
-                                       cmocka_unit_test(captured_programs_show_the_same_elements), cmocka_unit_test(a_kept_view_shows_what_the_variable_was),
-                                       cmocka_unit_test(views_without_elements_are_views)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(chains_of_views_show_the_right_elements),
+                                       cmocka_unit_test(gradients_flow_back_through_chains),
+                                       cmocka_unit_test(captured_programs_show_the_same_elements),
+                                       cmocka_unit_test(a_kept_view_shows_what_the_variable_was), cmocka_unit_test(views_without_elements_are_views)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Every differentiable element by element op, walked from the table, and the other families: gradients against central differences in float64, and gradients of
- * gradients the same way. */
+/* Every differentiable element by element op, walked from the table, and the other families: gradients against central differences in float64, and
+ * gradients of gradients the same way. */
 #include "support/check.h"
 
 #include "ops/op.h"
@@ -16,8 +16,10 @@ typedef struct wanted {
     int op, n_in;
 } wanted;
 
-#define UNARY(name, kind, doc) static soma_tensor *un_##name(soma_tensor *a, soma_tensor *b) { return (void)b, soma_##name(a); }
-#define BINARY(name, kind, doc) static soma_tensor *bi_##name(soma_tensor *a, soma_tensor *b) { return soma_##name(a, b); }
+#define UNARY(name, kind, doc) \
+    static soma_tensor *un_##name(soma_tensor *a, soma_tensor *b) { return (void)b, soma_##name(a); }
+#define BINARY(name, kind, doc) \
+    static soma_tensor *bi_##name(soma_tensor *a, soma_tensor *b) { return soma_##name(a, b); }
 #define OP(name, params, doc)
 #define INNER(name, doc)
 #define COMPOSITE(name, params, doc)
@@ -25,7 +27,8 @@ typedef struct wanted {
 #undef UNARY
 #undef BINARY
 
-#define F(name, e) static soma_tensor *name(soma_tensor *a, soma_tensor *b) { return (void)b, (e); }
+#define F(name, e) \
+    static soma_tensor *name(soma_tensor *a, soma_tensor *b) { return (void)b, (e); }
 F(g_where, soma_where(soma_gt(a, b), soma_square(a), soma_mul(a, b)))
 F(g_reshape, soma_square(soma_reshape(a, SOMA_SHAPE(3, 2))))
 F(g_permute, soma_mul(soma_permute(a, SOMA_SHAPE(1, 0)), soma_reshape(b, SOMA_SHAPE(3, 2))))
@@ -61,7 +64,8 @@ static soma_tensor *g_index_select(soma_tensor *a, soma_tensor *b) {
 }
 static soma_tensor *g_cross_entropy(soma_tensor *a, soma_tensor *b) {
     int64_t t[2] = {2, 0};
-    return (void)b, soma_cross_entropy(a, soma_from(soma_tensor_context(a), t, SOMA_I64, SOMA_SHAPE(2)), &(soma_cross_entropy_opts){.label_smoothing = SOMA_SET(0.2)});
+    return (void)b, soma_cross_entropy(a, soma_from(soma_tensor_context(a), t, SOMA_I64, SOMA_SHAPE(2)),
+                                       &(soma_cross_entropy_opts){.label_smoothing = SOMA_SET(0.2)});
 }
 
 static const wanted all[] = {
@@ -70,10 +74,12 @@ static const wanted all[] = {
 #include "soma/ops.def"
 #undef UNARY
 #undef BINARY
-#define G(name, n) {#name, g_##name, -1, n}
-    G(where, 2), G(reshape, 1), G(permute, 2), G(slice, 1), G(expand, 2), G(cat, 2), G(stack, 2), G(sum, 1), G(mean, 1), G(var, 1), G(std, 1), G(amax, 1), G(max, 1),
-    G(topk, 1), G(logsumexp, 1), G(softmax, 1), G(log_softmax, 1), G(norm, 1), G(matmul, 2), G(batched, 2), G(vector, 2), G(linear, 2), G(clamp, 1), G(mse, 2),
-    G(soft_target, 1), G(gather, 2), G(index_select, 1), G(cross_entropy, 1)};
+#define G(name, n) \
+    { #name, g_##name, -1, n }
+    G(where, 2),     G(reshape, 1), G(permute, 2),     G(slice, 1),       G(expand, 2), G(cat, 2),          G(stack, 2),
+    G(sum, 1),       G(mean, 1),    G(var, 1),         G(std, 1),         G(amax, 1),   G(max, 1),          G(topk, 1),
+    G(logsumexp, 1), G(softmax, 1), G(log_softmax, 1), G(norm, 1),        G(matmul, 2), G(batched, 2),      G(vector, 2),
+    G(linear, 2),    G(clamp, 1),   G(mse, 2),         G(soft_target, 1), G(gather, 2), G(index_select, 1), G(cross_entropy, 1)};
 
 /* Sums f with fixed weights, so that all elements matter differently; order 1 sums the gradient by a instead. */
 static soma_tensor *scalar(fn f, soma_tensor *a, soma_tensor *b, int order) {
@@ -125,7 +131,8 @@ static void compare(soma_context *ctx, const wanted *w, int order) {
                 v[k][i] = keep;
                 double want = (p - m) / (2 * h);
                 /* truncation h^2 f''' / 6 and rounding 2^-52 f / h: below 1e-7 of values of size 30 here */
-                if (!(fabs(got[k][i] - want) < 1e-6 * (1 + fabs(want)))) fail_msg("%s, order %d, input %d, element %d: %.12g, by differences %.12g", w->name, order, k, i, got[k][i], want);
+                if (!(fabs(got[k][i] - want) < 1e-6 * (1 + fabs(want))))
+                    fail_msg("%s, order %d, input %d, element %d: %.12g, by differences %.12g", w->name, order, k, i, got[k][i], want);
             }
     }
     soma_scope_close(s);

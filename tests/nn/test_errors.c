@@ -47,8 +47,9 @@ static void wrong_use_gets_a_sentence(void **state) {
 static void names_and_modes_are_pytorchs(void **state) {
     (void)state;
     soma_context *ctx = check_context(&(soma_context_opts){.seed = 4});
-    soma_module *net = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 50, 40, NULL), soma_nn_dropout(ctx, 0.5),
-                                                            soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 40, 2, &(soma_linear_opts){.no_bias = 1})))));
+    soma_module *net =
+        soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 50, 40, NULL), soma_nn_dropout(ctx, 0.5),
+                                             soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 40, 2, &(soma_linear_opts){.no_bias = 1})))));
     static const char *const keys[] = {"0.weight", "0.bias", "2.0.weight"};
     assert_int_equal(soma_module_state_count(net), 3);
     for (size_t i = 0; i < 3; i++) {

@@ -1,5 +1,5 @@
-/* Option structs. An explicit zero in every field means zero, or what the header says that zero means; bytes that this library does not know are an error of
- * every call that takes a struct. */
+/* Option structs. An explicit zero in every field means zero, or what the header says that zero means; bytes that this library does not know are an
+ * error of every call that takes a struct. */
 #include "support/check.h"
 
 #include <math.h>
@@ -104,8 +104,10 @@ static void cross_entropys_zeros_are_zeros(void **state) {
     soma_context *ctx = check_context(NULL);
     const float logits[6] = {0.5f, -1, 2, 0.1f, 0.3f, -0.7f};
     const int64_t classes[2] = {0, 2};
-    soma_tensor *x = soma_from(ctx, logits, SOMA_F32, SOMA_SHAPE(2, 3)), *t = soma_from(ctx, classes, SOMA_I64, SOMA_SHAPE(2)), *lp = soma_log_softmax(x, 1);
-    double row[2] = {-number(soma_reshape(soma_slice(soma_select(lp, 0, 0), 0, 0, 1, 1), NULL, 0)), -number(soma_select(soma_select(lp, 0, 1), 0, 2))};
+    soma_tensor *x = soma_from(ctx, logits, SOMA_F32, SOMA_SHAPE(2, 3)), *t = soma_from(ctx, classes, SOMA_I64, SOMA_SHAPE(2)),
+                *lp = soma_log_softmax(x, 1);
+    double row[2] = {-number(soma_reshape(soma_slice(soma_select(lp, 0, 0), 0, 0, 1, 1), NULL, 0)),
+                     -number(soma_select(soma_select(lp, 0, 1), 0, 2))};
     NEAR(number(soma_cross_entropy(x, t, NULL)), (row[0] + row[1]) / 2);
     NEAR(number(soma_cross_entropy(x, t, &(soma_cross_entropy_opts){.ignore_index = SOMA_SET(0)})), row[1]);
     NEAR(number(soma_cross_entropy(x, t, &(soma_cross_entropy_opts){.label_smoothing = SOMA_SET(0)})), (row[0] + row[1]) / 2);
@@ -140,11 +142,13 @@ static soma_status body(soma_context *ctx, void *user, soma_tensor *const *in, s
 
 static void other_zeros_are_what_the_headers_say(void **state) {
     (void)state;
-    soma_context *ctx = check_context(&(soma_context_opts){.allocator = NULL, .threads = 0, .seed = 0, .isa = NULL, .cancel = NULL, .log = NULL, .no_fusion = 0});
+    soma_context *ctx =
+        check_context(&(soma_context_opts){.allocator = NULL, .threads = 0, .seed = 0, .isa = NULL, .cancel = NULL, .log = NULL, .no_fusion = 0});
     assert_int_equal(soma_initial_seed(ctx), 0);
     const char *threads = getenv("SOMA_THREADS");
     if (!threads) assert_int_equal(soma_context_threads(ctx), sysconf(_SC_NPROCESSORS_ONLN));
-    soma_tensor *v = soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(1)), &(soma_variable_opts){.name = NULL, .requires_grad = 0, .scope_of = NULL});
+    soma_tensor *v =
+        soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(1)), &(soma_variable_opts){.name = NULL, .requires_grad = 0, .scope_of = NULL});
     assert_false(soma_tensor_requires_grad(v));
     assert_string_equal(soma_tensor_name(v), "");
     soma_module *m = soma_nn_linear(ctx, 3, 2, &(soma_linear_opts){.no_bias = 0, .dtype = 0});
@@ -196,10 +200,10 @@ typedef struct fixture {
     soma_dataset *data;
 } fixture;
 
-#define CALL(name, type, e)                                                                                                               \
-    static bool call_##name(fixture *f, const void *o, size_t size) {                                                                      \
-        (void)f;                                                                                                                           \
-        return (e);                                                                                                                        \
+#define CALL(name, type, e) \
+    static bool call_##name(fixture *f, const void *o, size_t size) { \
+        (void)f; \
+        return (e); \
     }
 static const soma_slot a_slot = {{1}, 1, SOMA_F32};
 static bool no_context(const void *o, size_t size) {
@@ -241,12 +245,29 @@ static const struct {
     size_t size;
     bool (*failed)(fixture *f, const void *o, size_t size);
 } calls[] = {
-#define ROW(name, type) {#name, sizeof(type), call_##name}
-    ROW(context_create, soma_context_opts), ROW(variable, soma_variable_opts), ROW(capture, soma_capture_opts), ROW(grad, soma_grad_opts),
-    ROW(nn_linear, soma_linear_opts), ROW(cross_entropy, soma_cross_entropy_opts), ROW(optim_sgd, soma_sgd_opts), ROW(optim_sgd_group, soma_sgd_opts),
-    ROW(optim_adam, soma_adam_opts), ROW(optim_adamw, soma_adam_opts), ROW(optim_adam_group, soma_adam_opts), ROW(dataset_idx, soma_idx_opts),
-    ROW(loader_new, soma_loader_opts), ROW(mse_loss, soma_loss_opts), ROW(sum, soma_reduce_opts), ROW(mean, soma_reduce_opts), ROW(var, soma_reduce_opts),
-    ROW(std, soma_reduce_opts), ROW(amax, soma_reduce_opts), ROW(amin, soma_reduce_opts), ROW(logsumexp, soma_reduce_opts)};
+#define ROW(name, type) \
+    { #name, sizeof(type), call_##name }
+    ROW(context_create, soma_context_opts),
+    ROW(variable, soma_variable_opts),
+    ROW(capture, soma_capture_opts),
+    ROW(grad, soma_grad_opts),
+    ROW(nn_linear, soma_linear_opts),
+    ROW(cross_entropy, soma_cross_entropy_opts),
+    ROW(optim_sgd, soma_sgd_opts),
+    ROW(optim_sgd_group, soma_sgd_opts),
+    ROW(optim_adam, soma_adam_opts),
+    ROW(optim_adamw, soma_adam_opts),
+    ROW(optim_adam_group, soma_adam_opts),
+    ROW(dataset_idx, soma_idx_opts),
+    ROW(loader_new, soma_loader_opts),
+    ROW(mse_loss, soma_loss_opts),
+    ROW(sum, soma_reduce_opts),
+    ROW(mean, soma_reduce_opts),
+    ROW(var, soma_reduce_opts),
+    ROW(std, soma_reduce_opts),
+    ROW(amax, soma_reduce_opts),
+    ROW(amin, soma_reduce_opts),
+    ROW(logsumexp, soma_reduce_opts)};
 #define CALLS (sizeof calls / sizeof *calls)
 
 static void options_from_the_future_are_refused_by_every_call(void **state) {
@@ -322,10 +343,14 @@ int main(void) {
     const unsigned char x[17] = {0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 51}, y[9] = {0, 0, 8, 1, 0, 0, 0, 1, 0};
     write_file(images, x, sizeof x);
     write_file(labels, y, sizeof y);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(adams_zeros_are_zeros), cmocka_unit_test(sgds_zeros_are_pytorchs_defaults),
-                                       cmocka_unit_test(cross_entropys_zeros_are_zeros), cmocka_unit_test(reductions_zeros_are_zeros),
-                                       cmocka_unit_test(other_zeros_are_what_the_headers_say), cmocka_unit_test(an_idx_scale_of_zero_is_zero),
-                                       cmocka_unit_test(options_from_the_future_are_refused_by_every_call), cmocka_unit_test(no_call_is_left_out)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(adams_zeros_are_zeros),
+                                       cmocka_unit_test(sgds_zeros_are_pytorchs_defaults),
+                                       cmocka_unit_test(cross_entropys_zeros_are_zeros),
+                                       cmocka_unit_test(reductions_zeros_are_zeros),
+                                       cmocka_unit_test(other_zeros_are_what_the_headers_say),
+                                       cmocka_unit_test(an_idx_scale_of_zero_is_zero),
+                                       cmocka_unit_test(options_from_the_future_are_refused_by_every_call),
+                                       cmocka_unit_test(no_call_is_left_out)};
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(images), unlink(labels);
     return bad;

@@ -12,6 +12,7 @@ static soma_tensor *const with_null[2] = {NULL, NULL};
 static const int64_t shape[2] = {2, 3};
 
 /* NULL tensors give NULL without an error: the error that made them is pending. Arrays that are NULL are errors. */
+/* clang-format off */
 #define EACH_SILENT(S)                                                                                                                           \
     S(where, soma_where(NULL, x, x)) S(where_a, soma_where(soma_gt(x, x), NULL, x)) S(where_b, soma_where(soma_gt(x, x), x, NULL)) S(to, soma_to(NULL, SOMA_F32)) \
     S(clamp, soma_clamp(NULL, x, x)) S(clamp_to, soma_clamp_to(NULL, 0, 1)) S(add_scalar, soma_add_scalar(NULL, 1)) S(sub_scalar, soma_sub_scalar(NULL, 1)) \
@@ -35,13 +36,15 @@ static const int64_t shape[2] = {2, 3};
     S(index_add, soma_index_add(NULL, 0, t, x)) S(index_add_index, soma_index_add(x, 0, NULL, x)) S(index_add_source, soma_index_add(x, 0, t, NULL)) \
     S(keep, soma_keep(NULL)) S(detach, soma_detach(NULL)) S(variable, soma_variable(NULL, NULL)) S(full, soma_full(NULL, 1, SOMA_F32, shape, 2)) \
     S(arange, soma_arange(NULL, 0, 1, 1, SOMA_F32)) S(scalar, soma_scalar(NULL, 1)) S(from, soma_from(NULL, shape, SOMA_F32, shape, 2)) S(custom, soma_custom(NULL, 0, &x, 1))
+/* clang-format on */
 #define UNARY(name, kind, doc) S(name, soma_##name(NULL))
 #define BINARY(name, kind, doc) S(name##_a, soma_##name(NULL, x)) S(name##_b, soma_##name(x, NULL)) S(name##_c, soma_##name(NULL, NULL))
 #define OP(name, params, doc)
 #define INNER(name, doc)
 #define COMPOSITE(name, params, doc)
 
-#define S(name, e) static soma_tensor *null_##name(void) { return (e); }
+#define S(name, e) \
+    static soma_tensor *null_##name(void) { return (e); }
 EACH_SILENT(S)
 #include "soma/ops.def"
 #undef S
@@ -95,10 +98,10 @@ static void arrays_and_statuses_say_what_is_null(void **state) {
     (void)state;
     set_up();
     soma_tensor *w = soma_variable(x, NULL);
-#define SAID(e, words)                                  \
-    do {                                                \
-        assert_true(e);                                 \
-        check_error(ctx, SOMA_ERROR_ARGUMENT, words);   \
+#define SAID(e, words) \
+    do { \
+        assert_true(e); \
+        check_error(ctx, SOMA_ERROR_ARGUMENT, words); \
     } while (0)
     SAID(!soma_reshape(x, NULL, 2), "reshape: the array of 2 elements is NULL");
     SAID(!soma_permute(x, NULL, 2), "permute: the array of 2");
@@ -154,9 +157,7 @@ static void dropouts_gradient_is_its_mask(void **state) {
             float ones[200], y[200], g[200];
             for (int i = 0; i < 200; i++) ones[i] = 1;
             soma_tensor *w = soma_variable(soma_from(ctx, ones, SOMA_F32, SOMA_SHAPE(200)), &(soma_variable_opts){.requires_grad = 1});
-            soma_tensor *drop = how == 0   ? soma_dropout(w, p, true)
-                                : how == 1 ? soma_dropout_by(w, soma_scalar(ctx, p))
-                                           : soma_dropout(w, p, false);
+            soma_tensor *drop = how == 0 ? soma_dropout(w, p, true) : how == 1 ? soma_dropout_by(w, soma_scalar(ctx, p)) : soma_dropout(w, p, false);
             soma_backward(soma_sum(soma_mul_scalar(drop, 2), NULL), NULL);
             soma_read(drop, y, sizeof y);
             soma_read(soma_tensor_grad(w), g, sizeof g);
@@ -234,8 +235,8 @@ static void steps_are_flat(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(null_gives_null),           cmocka_unit_test(arrays_and_statuses_say_what_is_null),
-                                       cmocka_unit_test(extremes_of_numbers),       cmocka_unit_test(dropouts_gradient_is_its_mask),
-                                       cmocka_unit_test(custom_ops_are_checked),    cmocka_unit_test(steps_are_flat)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(null_gives_null),        cmocka_unit_test(arrays_and_statuses_say_what_is_null),
+                                       cmocka_unit_test(extremes_of_numbers),    cmocka_unit_test(dropouts_gradient_is_its_mask),
+                                       cmocka_unit_test(custom_ops_are_checked), cmocka_unit_test(steps_are_flat)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

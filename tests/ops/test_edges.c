@@ -6,7 +6,8 @@
 static void cat_takes_the_widest_dtype_of_all(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
-    soma_tensor *i = soma_ones(ctx, SOMA_I64, SOMA_SHAPE(1)), *f = soma_full(ctx, 2.5, SOMA_F64, SOMA_SHAPE(1)), *b = soma_ones(ctx, SOMA_BOOL, SOMA_SHAPE(1));
+    soma_tensor *i = soma_ones(ctx, SOMA_I64, SOMA_SHAPE(1)), *f = soma_full(ctx, 2.5, SOMA_F64, SOMA_SHAPE(1)),
+                *b = soma_ones(ctx, SOMA_BOOL, SOMA_SHAPE(1));
     soma_tensor *y = soma_cat((soma_tensor *[]){i, f, i, b}, 4, 0);
     double got[4];
     assert_int_equal(soma_tensor_dtype(y), SOMA_F64);
@@ -74,7 +75,8 @@ static void the_log_of_an_empty_sum_is_minus_infinity(void **state) {
 static void a_number_that_an_integer_cannot_hold_has_one_meaning(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
-    soma_tensor *u = soma_ones(ctx, SOMA_U8, SOMA_SHAPE(1)), *i = soma_full(ctx, 1e30, SOMA_I64, SOMA_SHAPE(1)), *n = soma_full(ctx, __builtin_nan(""), SOMA_I32, SOMA_SHAPE(1));
+    soma_tensor *u = soma_ones(ctx, SOMA_U8, SOMA_SHAPE(1)), *i = soma_full(ctx, 1e30, SOMA_I64, SOMA_SHAPE(1)),
+                *n = soma_full(ctx, __builtin_nan(""), SOMA_I32, SOMA_SHAPE(1));
     uint8_t less;
     int64_t most;
     int32_t none;
@@ -116,9 +118,13 @@ static void an_angle_has_no_slope_at_the_origin(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_small_integer_is_divided_by_a_large_number), cmocka_unit_test(bytes_are_not_clamped_by_a_bound_below_them), cmocka_unit_test(an_angle_has_no_slope_at_the_origin),
-                                       cmocka_unit_test(cat_takes_the_widest_dtype_of_all), cmocka_unit_test(joining_says_which_dimension_is_wrong),
-                                       cmocka_unit_test(a_number_is_its_own_extreme), cmocka_unit_test(a_root_of_no_spread_has_no_slope),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_small_integer_is_divided_by_a_large_number),
+                                       cmocka_unit_test(bytes_are_not_clamped_by_a_bound_below_them),
+                                       cmocka_unit_test(an_angle_has_no_slope_at_the_origin),
+                                       cmocka_unit_test(cat_takes_the_widest_dtype_of_all),
+                                       cmocka_unit_test(joining_says_which_dimension_is_wrong),
+                                       cmocka_unit_test(a_number_is_its_own_extreme),
+                                       cmocka_unit_test(a_root_of_no_spread_has_no_slope),
                                        cmocka_unit_test(a_reduction_counts_its_dimensions),
                                        cmocka_unit_test(the_log_of_an_empty_sum_is_minus_infinity),
                                        cmocka_unit_test(a_number_that_an_integer_cannot_hold_has_one_meaning)};

@@ -1,5 +1,5 @@
-/* Values and gradients of every op against PyTorch's, in float32 and float64. The table of ops is walked: an op without a golden row fails, unless PyTorch has
- * no such op or no such numbers. */
+/* Values and gradients of every op against PyTorch's, in float32 and float64. The table of ops is walked: an op without a golden row fails, unless
+ * PyTorch has no such op or no such numbers. */
 #include "support/check.h"
 
 #include "golden/ops.h"
@@ -11,8 +11,10 @@
 
 typedef soma_tensor *(*fn)(soma_context *ctx, soma_tensor *const *in);
 
-#define UNARY(name, kind, doc) static soma_tensor *f_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, soma_##name(in[0]); }
-#define BINARY(name, kind, doc) static soma_tensor *f_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, soma_##name(in[0], in[1]); }
+#define UNARY(name, kind, doc) \
+    static soma_tensor *f_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, soma_##name(in[0]); }
+#define BINARY(name, kind, doc) \
+    static soma_tensor *f_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, soma_##name(in[0], in[1]); }
 #define OP(name, params, doc)
 #define INNER(name, doc)
 #define COMPOSITE(name, params, doc)
@@ -23,7 +25,8 @@ typedef soma_tensor *(*fn)(soma_context *ctx, soma_tensor *const *in);
 #define A in[0]
 #define B in[1]
 #define C in[2]
-#define F(name, e) static soma_tensor *g_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, (void)in, (e); }
+#define F(name, e) \
+    static soma_tensor *g_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, (void)in, (e); }
 F(where, soma_where(soma_gt(A, B), A, soma_mul_scalar(B, 2)))
 F(to, soma_to(A, SOMA_I32))
 F(clamp, soma_clamp(A, B, C))
@@ -103,13 +106,67 @@ static const struct {
 #undef OP
 #undef INNER
 #undef COMPOSITE
-#define G(name) {#name, g_##name, false}
-    G(where), G(to), G(clamp), {"clamp/low", g_clamp_low, false}, G(clamp_to), G(add_scalar), G(sub_scalar), G(rsub_scalar), G(mul_scalar), G(div_scalar),
-    G(pow_scalar), {"pow_scalar/half", g_pow_scalar_half, false}, {"pow_scalar/two", g_pow_scalar_two, false}, G(reshape), G(permute), G(slice), G(expand), G(transpose),
-    G(squeeze), G(unsqueeze), G(flatten), G(select), G(expand_as), G(reshape_as), G(cat), G(stack), G(gather), G(scatter_add), G(index_select), G(index_add), G(one_hot),
-    G(matmul), G(linear), G(sum), {"sum/dims", g_sum_dims, false}, G(mean), {"mean/dims", g_mean_dims, false}, G(var), {"var/biased", g_var_biased, false}, G(std), G(amax),
-    G(amin), G(max), G(min), {"max/indices", g_max_indices, false}, {"min/indices", g_min_indices, false}, G(argmax), G(argmin), G(topk), G(topk_indices), G(logsumexp),
-    G(softmax), G(log_softmax), G(norm), G(sum_to), G(mse_loss), G(arange), G(full), G(detach)};
+#define G(name) \
+    { #name, g_##name, false }
+    G(where),
+    G(to),
+    G(clamp),
+    {"clamp/low", g_clamp_low, false},
+    G(clamp_to),
+    G(add_scalar),
+    G(sub_scalar),
+    G(rsub_scalar),
+    G(mul_scalar),
+    G(div_scalar),
+    G(pow_scalar),
+    {"pow_scalar/half", g_pow_scalar_half, false},
+    {"pow_scalar/two", g_pow_scalar_two, false},
+    G(reshape),
+    G(permute),
+    G(slice),
+    G(expand),
+    G(transpose),
+    G(squeeze),
+    G(unsqueeze),
+    G(flatten),
+    G(select),
+    G(expand_as),
+    G(reshape_as),
+    G(cat),
+    G(stack),
+    G(gather),
+    G(scatter_add),
+    G(index_select),
+    G(index_add),
+    G(one_hot),
+    G(matmul),
+    G(linear),
+    G(sum),
+    {"sum/dims", g_sum_dims, false},
+    G(mean),
+    {"mean/dims", g_mean_dims, false},
+    G(var),
+    {"var/biased", g_var_biased, false},
+    G(std),
+    G(amax),
+    G(amin),
+    G(max),
+    G(min),
+    {"max/indices", g_max_indices, false},
+    {"min/indices", g_min_indices, false},
+    G(argmax),
+    G(argmin),
+    G(topk),
+    G(topk_indices),
+    G(logsumexp),
+    G(softmax),
+    G(log_softmax),
+    G(norm),
+    G(sum_to),
+    G(mse_loss),
+    G(arange),
+    G(full),
+    G(detach)};
 
 /* Ops that have no row, and why. */
 static const struct {
@@ -205,10 +262,10 @@ static soma_tensor *input(soma_context *ctx, const golden_array *a, soma_dtype d
     return soma_from(ctx, &data, own, shape, a->ndim);
 }
 
-/* Inputs are the same numbers in both precisions. Each result is at most about 30 roundings away from them (a sum of 24 squares, a root and a quotient for norm and
- * std), each of relative size u = 2^-24 (2^-53), functions of at most 2 ulp = 4 u; intermediate values are at most 64 in magnitude, and PyTorch's own float64
- * numbers carry the same count of its u. So a relative 128 u beside an absolute 128 u (for what cancels) is a bound with room for neither a wrong formula nor
- * a float32 step inside a float64 op. */
+/* Inputs are the same numbers in both precisions. Each result is at most about 30 roundings away from them (a sum of 24 squares, a root and a
+ * quotient for norm and std), each of relative size u = 2^-24 (2^-53), functions of at most 2 ulp = 4 u; intermediate values are at most 64 in
+ * magnitude, and PyTorch's own float64 numbers carry the same count of its u. So a relative 128 u beside an absolute 128 u (for what cancels) is a
+ * bound with room for neither a wrong formula nor a float32 step inside a float64 op. */
 static void compare(const char *name, const char *what, soma_tensor *x, const golden_array *want, soma_dtype dtype) {
     double got[64], u = dtype == SOMA_F32 ? 0x1p-24 : 0x1p-53;
     assert_int_equal(soma_ndim(x), want->ndim);

@@ -28,8 +28,8 @@ static void compare(soma_context *ctx, const char *what, int a, int b, char want
         soma_error_take(ctx);
         return;
     }
-    fail_msg("%s of %s and %s is %s, in PyTorch %s", what, operand_name(a, p, sizeof p), operand_name(b, q, sizeof q), y ? soma_dtype_name((soma_dtype)got) : "refused",
-             want == '-' ? "refused" : soma_dtype_name((soma_dtype)(want - '0')));
+    fail_msg("%s of %s and %s is %s, in PyTorch %s", what, operand_name(a, p, sizeof p), operand_name(b, q, sizeof q),
+             y ? soma_dtype_name((soma_dtype)got) : "refused", want == '-' ? "refused" : soma_dtype_name((soma_dtype)(want - '0')));
 }
 
 static void result_types_are_pytorchs(void **state) {

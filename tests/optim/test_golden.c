@@ -14,8 +14,9 @@ static soma_optim *make(soma_context *ctx, const char *name, soma_tensor **w) {
     if (IS("sgd_maximize")) return soma_optim_sgd(ctx, w, 1, 0.01, &(soma_sgd_opts){.momentum = 0.5, .maximize = 1});
     if (IS("adam")) return soma_optim_adam(ctx, w, 1, 0.05, NULL);
     if (IS("adam_decay"))
-        return soma_optim_adam(ctx, w, 1, 0.05,
-                               &(soma_adam_opts){.beta1 = SOMA_SET(0.8), .beta2 = SOMA_SET(0.95), .eps = SOMA_SET(1e-6), .weight_decay = SOMA_SET(0.1)});
+        return soma_optim_adam(
+            ctx, w, 1, 0.05,
+            &(soma_adam_opts){.beta1 = SOMA_SET(0.8), .beta2 = SOMA_SET(0.95), .eps = SOMA_SET(1e-6), .weight_decay = SOMA_SET(0.1)});
     if (IS("adamw")) return soma_optim_adamw(ctx, w, 1, 0.05, NULL);
     if (IS("adamw_maximize")) return soma_optim_adamw(ctx, w, 1, 0.01, &(soma_adam_opts){.weight_decay = SOMA_SET(0.3), .maximize = 1});
     return NULL;
@@ -82,7 +83,8 @@ static void losses_are_pytorchs(void **state) {
         soma_read(soma_tensor_grad(x), got, sizeof got);
         check_fine(ctx);
         /* sums of at most 24 terms of size about 2, each within a few ulp: 24 * 2 * 2^-23 is 6e-6 */
-        if (fabs(value - (double)golden_losses[k].loss) > 6e-6) fail_msg("%s: %.9g, PyTorch %.9g", golden_losses[k].name, value, (double)golden_losses[k].loss);
+        if (fabs(value - (double)golden_losses[k].loss) > 6e-6)
+            fail_msg("%s: %.9g, PyTorch %.9g", golden_losses[k].name, value, (double)golden_losses[k].loss);
         for (int i = 0; i < 12; i++)
             if (fabs((double)got[i] - (double)golden_losses[k].grad[i]) > 6e-6)
                 fail_msg("%s, gradient %d: %.9g, PyTorch %.9g", golden_losses[k].name, i, (double)got[i], (double)golden_losses[k].grad[i]);
@@ -104,6 +106,7 @@ static void float64_parameters_are_updated_by_float64_numbers(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(optimizers_walk_as_pytorchs), cmocka_unit_test(losses_are_pytorchs), cmocka_unit_test(float64_parameters_are_updated_by_float64_numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(optimizers_walk_as_pytorchs), cmocka_unit_test(losses_are_pytorchs),
+                                       cmocka_unit_test(float64_parameters_are_updated_by_float64_numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

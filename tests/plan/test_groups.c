@@ -96,8 +96,8 @@ static soma_tensor *many_joined(soma_context *ctx) {
 
 static void cases_have_the_bits_of_the_reference(void **state) {
     (void)state;
-    soma_tensor *(*const cases[])(soma_context *) = {long_product, long_update, update_then_writes, packed_slices, strided_numbers, made_numbers,
-                                                        changing_numbers, long_chain, eight_dimensions, many_joined};
+    soma_tensor *(*const cases[])(soma_context *) = {long_product, long_update,      update_then_writes, packed_slices,    strided_numbers,
+                                                     made_numbers, changing_numbers, long_chain,         eight_dimensions, many_joined};
     static float want[2000], got[2000];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int w = 0; w < 3; w++) {

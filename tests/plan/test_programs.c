@@ -147,8 +147,14 @@ static const char *difference(const record *a, const record *b) {
                 size_t at = (size_t)k / soma_dtype_size((soma_dtype)x[1]);
                 float f = 0, g = 0;
                 if (x[1] == SOMA_F32) memcpy(&f, a->bytes + i + at * 4, 4), memcpy(&g, b->bytes + j + at * 4, 4);
-                snprintf(text, sizeof text, "value %d (%s %d), element %zu: %.9g and %.9g", nth, x[0] < 50 ? "output" : x[0] < 100 ? "variable" : "v",
-                         x[0] < 50 ? x[0] : x[0] < 100 ? x[0] - 50 : x[0] - 100, at, (double)f, (double)g);
+                snprintf(text, sizeof text, "value %d (%s %d), element %zu: %.9g and %.9g", nth,
+                         x[0] < 50    ? "output"
+                         : x[0] < 100 ? "variable"
+                                      : "v",
+                         x[0] < 50    ? x[0]
+                         : x[0] < 100 ? x[0] - 50
+                                      : x[0] - 100,
+                         at, (double)f, (double)g);
                 return text;
             }
         i += (size_t)x[2], j += (size_t)x[2];

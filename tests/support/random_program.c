@@ -133,7 +133,7 @@ static const binary binaries[] = {
 #undef BINARY
 #undef UNARY
 static const unary tame[] = {{"tanh", soma_tanh, 0}, {"sigmoid", soma_sigmoid, 0}, {"relu", soma_relu, 0},
-                             {"sin", soma_sin, 0}, {"neg", soma_neg, 0}, {"abs", soma_abs, 0}};
+                             {"sin", soma_sin, 0},   {"neg", soma_neg, 0},         {"abs", soma_abs, 0}};
 static const binary plain[] = {{"add", soma_add, 0}, {"sub", soma_sub, 0}, {"mul", soma_mul, 0}, {"maximum", soma_maximum, 0}};
 
 static void do_unary(world *w) {
@@ -445,8 +445,9 @@ static void act(world *w) {
     static const struct {
         int percent;
         void (*fn)(world *w);
-    } table[] = {{22, do_binary}, {13, do_unary}, {6, do_chain}, {4, do_select}, {3, do_convert}, {12, do_view}, {10, do_product}, {5, do_reduce},
-                 {2, do_cross_entropy}, {8, do_assign}, {2, do_update}, {6, do_backward}, {3, do_frame}, {2, do_keep}, {2, do_data}};
+    } table[] = {{22, do_binary}, {13, do_unary},   {6, do_chain},  {4, do_select},        {3, do_convert},
+                 {12, do_view},   {10, do_product}, {5, do_reduce}, {2, do_cross_entropy}, {8, do_assign},
+                 {2, do_update},  {6, do_backward}, {3, do_frame},  {2, do_keep},          {2, do_data}};
     int at = program_below(w, 100);
     size_t i = 0;
     while (i + 1 < sizeof table / sizeof *table && at >= table[i].percent) at -= table[i++].percent;
@@ -503,8 +504,8 @@ void program_make_variables(world *w) {
     const struct {
         int64_t shape[2];
         int ndim;
-    } shapes[N_VARS] = {[A] = {{a, b}, 2}, [B] = {{a, b}, 2}, [C] = {{a, b}, 2}, [S] = {{b, b}, 2}, [R] = {{b}, 1}, [T] = {{b, a}, 2}, [Z] = {{0}, 0},
-                        [M] = {{a, b}, 2}, [W] = {{c, b}, 2}, [V] = {{a, c}, 2}, [P] = {{c}, 1}};
+    } shapes[N_VARS] = {[A] = {{a, b}, 2}, [B] = {{a, b}, 2}, [C] = {{a, b}, 2}, [S] = {{b, b}, 2}, [R] = {{b}, 1}, [T] = {{b, a}, 2},
+                        [Z] = {{0}, 0},    [M] = {{a, b}, 2}, [W] = {{c, b}, 2}, [V] = {{a, c}, 2}, [P] = {{c}, 1}};
     w->n_vars = N_VARS;
     for (int i = 0; i < N_VARS; i++) {
         soma_tensor *x = data(w, i == M ? SOMA_BOOL : SOMA_F32, shapes[i].shape, shapes[i].ndim, 2);

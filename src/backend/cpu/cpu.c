@@ -37,8 +37,10 @@ static int64_t sum_scratch(const soma__call *c, int threads) {
 static const struct {
     int op, dtype;
     int64_t (*bytes)(const soma__call *c, int threads);
-} scratch[] = {{SOMA_OP_matmul, SOMA_F32, soma__matmul_scratch}, {SOMA_OP_sum, SOMA_F32, sum_scratch},
-             {SOMA_OP_class_loss, SOMA_F32, class_loss_scratch}, {SOMA_OP_class_loss_backward, SOMA_F32, class_loss_scratch}};
+} scratch[] = {{SOMA_OP_matmul, SOMA_F32, soma__matmul_scratch},
+               {SOMA_OP_sum, SOMA_F32, sum_scratch},
+               {SOMA_OP_class_loss, SOMA_F32, class_loss_scratch},
+               {SOMA_OP_class_loss_backward, SOMA_F32, class_loss_scratch}};
 
 int64_t soma__cpu_scratch(const soma__call *call, int threads) {
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)

@@ -1,6 +1,6 @@
 /* Element-wise programs. A pass walks over an iteration space; for each strip of a row the instructions run one after another on an accumulator (four
- * vectors), each a tail call to the next: threaded code. The second operand of an instruction is always memory: an input, or a strip that was put aside. What
- * is not contiguous along the row is gathered into a strip first, and scattered from one afterwards. */
+ * vectors), each a tail call to the next: threaded code. The second operand of an instruction is always memory: an input, or a strip that was put
+ * aside. What is not contiguous along the row is gathered into a strip first, and scattered from one afterwards. */
 #ifndef SOMA_BACKEND_CPU_ELEMENTWISE_H
 #define SOMA_BACKEND_CPU_ELEMENTWISE_H
 
@@ -30,7 +30,12 @@ typedef struct soma__insn {
     double cost;   /* estimated ns an element */
 } soma__insn;
 
-enum { SOMA__PASS_READ = 1, SOMA__PASS_WRITTEN = 2, SOMA__PASS_RAW = 4 /* numbers of an update, read as they lie */, SOMA__PASS_BLOCK = 8 /* a product's block */ };
+enum {
+    SOMA__PASS_READ = 1,
+    SOMA__PASS_WRITTEN = 2,
+    SOMA__PASS_RAW = 4 /* numbers of an update, read as they lie */,
+    SOMA__PASS_BLOCK = 8 /* a product's block */
+};
 
 typedef struct soma__pass_operand {
     void *data;

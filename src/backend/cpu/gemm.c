@@ -8,7 +8,7 @@ int64_t soma__gemm_scratch(int64_t m, int64_t n, int64_t k, int threads) {
     int64_t kb = k < SOMA__GEMM_BLOCK ? k : SOMA__GEMM_BLOCK, wide = ((m > n ? m : n) + 31) / 32 * 32, most = SOMA__GEMM_PACKED + kb * 128;
     int64_t packed = kb && wide > most / kb ? most : kb * wide;
     if (n && m > ((int64_t)1 << 50) / n) return INT64_MAX; /* no machine holds such a result */
-    int64_t partial = k > SOMA__GEMM_CHAIN ? m * n : 0; /* as many as the tree is high, and one */
+    int64_t partial = k > SOMA__GEMM_CHAIN ? m * n : 0;    /* as many as the tree is high, and one */
     for (int64_t pieces = (k + SOMA__GEMM_CHAIN - 1) / SOMA__GEMM_CHAIN; pieces > 1; pieces = (pieces + 1) / 2) partial += m * n;
     return (packed + partial + kb * threads * SOMA__GEMM_ROWS + 32) * (int64_t)sizeof(float);
 }

@@ -8,23 +8,24 @@
 struct soma__pool;
 struct soma__pass;
 
-/* C [m x n] = A [m x k] B [k x n], all with any strides (in elements). Each element is a chain of fused multiply-adds from +0 in ascending k, cut at multiples of 4096
- * whose chains are added by a pairwise tree, whatever the tile, blocks, threads, and whichever of m and n the vectors run along. */
+/* C [m x n] = A [m x k] B [k x n], all with any strides (in elements). Each element is a chain of fused multiply-adds from +0 in ascending k, cut at
+ * multiples of 4096 whose chains are added by a pairwise tree, whatever the tile, blocks, threads, and whichever of m and n the vectors run along. */
 typedef struct soma__gemm {
     int64_t m, n, k;
     const float *a, *b;
     int64_t a_rs, a_cs, b_rs, b_cs;
     float *c;
     int64_t c_rs, c_cs;
-    const struct soma__pass *pass; /* NULL, or what is done with each finished block instead of storing it; then the vectors run along n; with k > SOMA__GEMM_BLOCK, c is memory with c_cs 1 */
-    struct soma__packed *packed; /* NULL, or where B stays packed; then the vectors run along n, too */
+    const struct soma__pass *pass; /* NULL, or what is done with each finished block instead of storing it; then the vectors run along n; with k >
+                                      SOMA__GEMM_BLOCK, c is memory with c_cs 1 */
+    struct soma__packed *packed;   /* NULL, or where B stays packed; then the vectors run along n, too */
     char *scratch;
     struct soma__pool *pool;
 } soma__gemm;
 
-#define SOMA__GEMM_BLOCK 1024 /* of k: what a tile runs over at once */
+#define SOMA__GEMM_BLOCK 1024          /* of k: what a tile runs over at once */
 #define SOMA__GEMM_PACKED (256 * 1024) /* floats of B that are packed at a time, about */
-#define SOMA__GEMM_ROWS 64 /* of A that are packed at a time, at most */
+#define SOMA__GEMM_ROWS 64             /* of A that are packed at a time, at most */
 #define SOMA__GEMM_CHAIN 4096
 
 /* Bytes of scratch for a product. */

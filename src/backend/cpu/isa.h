@@ -3,13 +3,7 @@
 #define SOMA_SRC_BACKEND_CPU_ISA_H
 
 /* In ascending order of preference. */
-typedef enum soma__isa {
-    SOMA_ISA_ID_PORTABLE = 0,
-    SOMA_ISA_ID_NEON = 1,
-    SOMA_ISA_ID_AVX2 = 2,
-    SOMA_ISA_ID_AVX512 = 3,
-    SOMA_ISA_COUNT = 4
-} soma__isa;
+typedef enum soma__isa { SOMA_ISA_ID_PORTABLE = 0, SOMA_ISA_ID_NEON = 1, SOMA_ISA_ID_AVX2 = 2, SOMA_ISA_ID_AVX512 = 3, SOMA_ISA_COUNT = 4 } soma__isa;
 
 /* The best that processor and operating system offer. The environment is not read. */
 int soma__isa_best(void);

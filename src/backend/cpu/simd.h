@@ -219,8 +219,10 @@ SIMD_FN simd__v2d simd__fma_odd(simd__v2d a, simd__v2d b, simd__v2d c) {
 }
 
 SIMD_FN vf vf_fma(vf a, vf b, vf c) {
-    simd__v2d lo = simd__fma_odd((simd__v2d){(double)a[0], (double)a[1]}, (simd__v2d){(double)b[0], (double)b[1]}, (simd__v2d){(double)c[0], (double)c[1]});
-    simd__v2d hi = simd__fma_odd((simd__v2d){(double)a[2], (double)a[3]}, (simd__v2d){(double)b[2], (double)b[3]}, (simd__v2d){(double)c[2], (double)c[3]});
+    simd__v2d lo =
+        simd__fma_odd((simd__v2d){(double)a[0], (double)a[1]}, (simd__v2d){(double)b[0], (double)b[1]}, (simd__v2d){(double)c[0], (double)c[1]});
+    simd__v2d hi =
+        simd__fma_odd((simd__v2d){(double)a[2], (double)a[3]}, (simd__v2d){(double)b[2], (double)b[3]}, (simd__v2d){(double)c[2], (double)c[3]});
     return (vf){(float)lo[0], (float)lo[1], (float)hi[0], (float)hi[1]};
 }
 #endif
@@ -239,9 +241,7 @@ SIMD_FN vf vf_ne(vf a, vf b) { return (vf)(vi)(a != b); }
 #if defined(SOMA_ISA_AVX2)
 SIMD_FN vf vf_select(vf mask, vf a, vf b) { return _mm256_blendv_ps(b, a, mask); }
 #elif defined(SOMA_ISA_AVX512) && !defined(__clang__)
-SIMD_FN vf vf_select(vf mask, vf a, vf b) {
-    return (vf)_mm512_ternarylogic_epi32((__m512i)mask, (__m512i)a, (__m512i)b, 0xCA);
-}
+SIMD_FN vf vf_select(vf mask, vf a, vf b) { return (vf)_mm512_ternarylogic_epi32((__m512i)mask, (__m512i)a, (__m512i)b, 0xCA); }
 #elif defined(SOMA_ISA_NEON)
 SIMD_FN vf vf_select(vf mask, vf a, vf b) { return (vf)vbslq_f32((uint32x4_t)mask, (float32x4_t)a, (float32x4_t)b); }
 #else
@@ -350,17 +350,11 @@ SIMD_FN vf vf_ceil(vf x) {
 
 // Booleans are bytes. Loading gives 1.0 for a nonzero byte and 0.0 for zero; storing writes v != 0 (NaN counts as true).
 #if defined(SOMA_ISA_AVX512)
-SIMD_FN vf simd__from_bytes(__m128i b) {
-    return _mm512_maskz_mov_ps(_mm_test_epi8_mask(b, b), _mm512_set1_ps(1.0f));
-}
-SIMD_FN __m128i simd__to_bytes(vf v) {
-    return _mm_maskz_mov_epi8(_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ), _mm_set1_epi8(1));
-}
+SIMD_FN vf simd__from_bytes(__m128i b) { return _mm512_maskz_mov_ps(_mm_test_epi8_mask(b, b), _mm512_set1_ps(1.0f)); }
+SIMD_FN __m128i simd__to_bytes(vf v) { return _mm_maskz_mov_epi8(_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ), _mm_set1_epi8(1)); }
 SIMD_FN vf vf_loadu8bool(const uint8_t *p) { return simd__from_bytes(_mm_loadu_si128((const __m128i *)p)); }
 SIMD_FN void vf_storeu8bool(uint8_t *p, vf v) { _mm_storeu_si128((__m128i *)p, simd__to_bytes(v)); }
-SIMD_FN vf vf_loadnu8bool(const uint8_t *p, int64_t n) {
-    return simd__from_bytes(_mm_maskz_loadu_epi8(simd__first(n), p));
-}
+SIMD_FN vf vf_loadnu8bool(const uint8_t *p, int64_t n) { return simd__from_bytes(_mm_maskz_loadu_epi8(simd__first(n), p)); }
 SIMD_FN void vf_storenu8bool(uint8_t *p, vf v, int64_t n) { _mm_mask_storeu_epi8(p, simd__first(n), simd__to_bytes(v)); }
 #else
 SIMD_FN vf simd__from_bytes(const uint8_t b[VL]) {
@@ -455,9 +449,7 @@ SIMD_FN float simd__sum8(__m256 a) {
 }
 #endif
 #if VL == 16
-SIMD_FN float vf_sum16(const vf a[1]) {
-    return simd__sum8(_mm256_add_ps(_mm512_castps512_ps256(a[0]), _mm512_extractf32x8_ps(a[0], 1)));
-}
+SIMD_FN float vf_sum16(const vf a[1]) { return simd__sum8(_mm256_add_ps(_mm512_castps512_ps256(a[0]), _mm512_extractf32x8_ps(a[0], 1))); }
 #elif VL == 8
 SIMD_FN float vf_sum16(const vf a[2]) { return simd__sum8(a[0] + a[1]); }
 #else

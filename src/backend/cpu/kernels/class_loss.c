@@ -1,5 +1,5 @@
-/* Cross entropy with classes and its gradient (ops/class_loss.c has the formula and its reference): vectors run across rows, so that few classes fill them, too. A
- * block of VL rows is turned on its side: strip j holds the logits of class j. */
+/* Cross entropy with classes and its gradient (ops/class_loss.c has the formula and its reference): vectors run across rows, so that few classes fill
+ * them, too. A block of VL rows is turned on its side: strip j holds the logits of class j. */
 #include "backend/cpu/kernels/kernel.h"
 #include "base/math_f32.h"
 #include "ops/class_loss.h"
@@ -131,7 +131,8 @@ static void gradient_block(const job *j, int64_t r, int64_t n, float *strip) {
 
 static void piece(void *arg, int64_t at, int slot) {
     const job *j = arg;
-    int64_t end = (at + 1) * ROWS < j->l.rows ? (at + 1) * ROWS : j->l.rows;
+    int64_t end = (at + 1) * ROWS
+    < j->l.rows ? (at + 1) * ROWS : j->l.rows;
     float *strip = j->strips + (int64_t)slot * j->l.classes * 16;
     for (int64_t r = at * ROWS; r < end; r += VL) {
         int64_t n = end - r < VL ? end - r : VL;

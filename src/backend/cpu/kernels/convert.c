@@ -1,5 +1,5 @@
-/* Conversions between dtypes that programs use in every step, and the check that all is finite. Loops that each instruction set's compiler makes vectors
- * of; both operands dense. */
+/* Conversions between dtypes that programs use in every step, and the check that all is finite. Loops that each instruction set's compiler makes
+ * vectors of; both operands dense. */
 #include "backend/cpu/kernels/kernel.h"
 #include "ops/loops.h"
 
@@ -11,14 +11,14 @@ typedef struct convert {
     int64_t n;
 } convert;
 
-#define TO(name, T, U, value)                                                                                                                         \
-    static void name(void *arg, int64_t at, int slot) {                                                                                               \
-        (void)slot;                                                                                                                                   \
-        const convert *c = arg;                                                                                                                       \
-        int64_t first = at * JOB, n = c->n - first < JOB ? c->n - first : JOB;                                                                        \
-        const T *restrict from = (const T *)c->x + first;                                                                                             \
-        U *restrict to = (U *)c->out + first;                                                                                                         \
-        for (int64_t i = 0; i < n; i++) to[i] = (value);                                                                                              \
+#define TO(name, T, U, value) \
+    static void name(void *arg, int64_t at, int slot) { \
+        (void)slot; \
+        const convert *c = arg; \
+        int64_t first = at * JOB, n = c->n - first < JOB ? c->n - first : JOB; \
+        const T *restrict from = (const T *)c->x + first; \
+        U *restrict to = (U *)c->out + first; \
+        for (int64_t i = 0; i < n; i++) to[i] = (value); \
     }
 TO(f32_from_f64, double, float, (float)from[i])
 TO(f32_from_i64, int64_t, float, (float)from[i])

@@ -1,5 +1,5 @@
-/* Dense copies of what a view shows, and constants. Runs are copied as they lie; where another dimension than the last one is dense, blocks are turned
- * on their side in registers. */
+/* Dense copies of what a view shows, and constants. Runs are copied as they lie; where another dimension than the last one is dense, blocks are
+ * turned on their side in registers. */
 #include "backend/cpu/kernels/dims.h"
 #include "backend/cpu/kernels/kernel.h"
 
@@ -9,7 +9,7 @@
 typedef struct copy {
     const float *x;
     float *out;
-    dims from;       /* without the dimensions of `row` and `line` */
+    dims from;                 /* without the dimensions of `row` and `line` */
     int64_t to[SOMA_MAX_DIMS]; /* strides of the copy along `from` */
     int64_t row, row_step;     /* the last dimension: its size and its stride in x; 1 in the copy */
     int64_t line, line_step;   /* the dense dimension: its size, and its stride in the copy; 1 in x */

@@ -1,5 +1,5 @@
-/* The element-wise machine; see elementwise.h. Each op is one expression over vectors, from which two handlers are made (of a binary op four): `full` on a
- * strip of four vectors, `one` on a single vector of which the first n lanes are there. */
+/* The element-wise machine; see elementwise.h. Each op is one expression over vectors, from which two handlers are made (of a binary op four): `full`
+ * on a strip of four vectors, `one` on a single vector of which the first n lanes are there. */
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "base/math_f32.h"
@@ -29,43 +29,43 @@ SIMD_FN uint8_t *bytes(const strip *s, int k, int64_t i) { return (uint8_t *)(s-
 #define FULL(name) static void name##_full(const soma__insn *ip, const strip *s, int64_t i, vf a0, vf a1, vf a2, vf a3)
 #define ONE(name) static void name##_one(const soma__insn *ip, const strip *s, int64_t i, vf a)
 
-#define UNARY(name, expression)                                        \
-    SIMD_FN vf name##_vf(vf a) { return expression; }                  \
-    FULL(name) {                                                       \
+#define UNARY(name, expression) \
+    SIMD_FN vf name##_vf(vf a) { return expression; } \
+    FULL(name) { \
         a0 = name##_vf(a0), a1 = name##_vf(a1), a2 = name##_vf(a2), a3 = name##_vf(a3); \
-        NEXT4;                                                         \
-    }                                                                  \
-    ONE(name) {                                                        \
-        a = name##_vf(a);                                              \
-        NEXT1;                                                         \
+        NEXT4; \
+    } \
+    ONE(name) { \
+        a = name##_vf(a); \
+        NEXT1; \
     }
 /* Functions so long that four copies would cost more than four calls. */
-#define LONG_UNARY(name, expression)                                                     \
+#define LONG_UNARY(name, expression) \
     static __attribute__((noinline)) vf name##_long(vf a) { return expression; } \
     UNARY(name, name##_long(a))
-#define BINARY(name, expression)                                                                           \
-    SIMD_FN vf name##_vf(vf a, vf b) { return expression; }                                                \
-    FULL(name) {                                                                                           \
-        const float *p = memory(s, ip->k[0], i);                                                           \
-        a0 = name##_vf(a0, vf_load(p)), a1 = name##_vf(a1, vf_load(p + VL));                               \
-        a2 = name##_vf(a2, vf_load(p + 2 * VL)), a3 = name##_vf(a3, vf_load(p + 3 * VL));                  \
-        NEXT4;                                                                                             \
-    }                                                                                                      \
-    FULL(name##_reversed) {                                                                                \
-        const float *p = memory(s, ip->k[0], i);                                                           \
-        a0 = name##_vf(vf_load(p), a0), a1 = name##_vf(vf_load(p + VL), a1);                               \
-        a2 = name##_vf(vf_load(p + 2 * VL), a2), a3 = name##_vf(vf_load(p + 3 * VL), a3);                  \
-        NEXT4;                                                                                             \
-    }                                                                                                      \
-    ONE(name) {                                                                                            \
-        a = name##_vf(a, vf_loadn(memory(s, ip->k[0], i), s->n));                                          \
-        NEXT1;                                                                                             \
-    }                                                                                                      \
-    ONE(name##_reversed) {                                                                                 \
-        a = name##_vf(vf_loadn(memory(s, ip->k[0], i), s->n), a);                                          \
-        NEXT1;                                                                                             \
+#define BINARY(name, expression) \
+    SIMD_FN vf name##_vf(vf a, vf b) { return expression; } \
+    FULL(name) { \
+        const float *p = memory(s, ip->k[0], i); \
+        a0 = name##_vf(a0, vf_load(p)), a1 = name##_vf(a1, vf_load(p + VL)); \
+        a2 = name##_vf(a2, vf_load(p + 2 * VL)), a3 = name##_vf(a3, vf_load(p + 3 * VL)); \
+        NEXT4; \
+    } \
+    FULL(name##_reversed) { \
+        const float *p = memory(s, ip->k[0], i); \
+        a0 = name##_vf(vf_load(p), a0), a1 = name##_vf(vf_load(p + VL), a1); \
+        a2 = name##_vf(vf_load(p + 2 * VL), a2), a3 = name##_vf(vf_load(p + 3 * VL), a3); \
+        NEXT4; \
+    } \
+    ONE(name) { \
+        a = name##_vf(a, vf_loadn(memory(s, ip->k[0], i), s->n)); \
+        NEXT1; \
+    } \
+    ONE(name##_reversed) { \
+        a = name##_vf(vf_loadn(memory(s, ip->k[0], i), s->n), a); \
+        NEXT1; \
     }
-#define LONG_BINARY(name, expression)                                                            \
+#define LONG_BINARY(name, expression) \
     static __attribute__((noinline)) vf name##_long(vf a, vf b) { return expression; } \
     BINARY(name, name##_long(a, b))
 
@@ -135,7 +135,8 @@ FULL(where) {
     const float *p = memory(s, ip->k[0], i), *q = memory(s, ip->k[1], i);
     vf zero = vf_zero();
     a0 = vf_select(vf_ne(a0, zero), vf_load(p), vf_load(q)), a1 = vf_select(vf_ne(a1, zero), vf_load(p + VL), vf_load(q + VL));
-    a2 = vf_select(vf_ne(a2, zero), vf_load(p + 2 * VL), vf_load(q + 2 * VL)), a3 = vf_select(vf_ne(a3, zero), vf_load(p + 3 * VL), vf_load(q + 3 * VL));
+    a2 = vf_select(vf_ne(a2, zero), vf_load(p + 2 * VL), vf_load(q + 2 * VL)),
+    a3 = vf_select(vf_ne(a3, zero), vf_load(p + 3 * VL), vf_load(q + 3 * VL));
     NEXT4;
 }
 ONE(where) {
@@ -186,19 +187,15 @@ ONE(end) { (void)ip, (void)s, (void)i, (void)a; }
 
 SIMD_FN vf flush(vf x) { return vf_andnot(vf_lt(vf_abs(x), vf_set1(FLT_MIN)), x); }
 
-/* The numbers of an update as vectors. They are read before anything is stored, and the flags are constants: there is a handler for each, so a strip has no
- * branch and nothing to read twice. */
+/* The numbers of an update as vectors. They are read before anything is stored, and the flags are constants: there is a handler for each, so a strip
+ * has no branch and nothing to read twice. */
 typedef struct sgd_numbers {
     vf lr, momentum, damped, decay, sign, first;
 } sgd_numbers;
 SIMD_FN sgd_numbers sgd_read(const strip *s, int k) {
     const float *h = (const float *)(const void *)s->p[k];
-    return (sgd_numbers){vf_set1(h[SOMA_SGD_LR]),
-                         vf_set1(h[SOMA_SGD_MU]),
-                         vf_set1(h[SOMA_SGD_UNDAMPED]),
-                         vf_set1(h[SOMA_SGD_WEIGHT_DECAY]),
-                         vf_set1(h[SOMA_SGD_SIGN]),
-                         vf_ne(vf_set1(h[SOMA_SGD_FIRST]), vf_zero())};
+    return (sgd_numbers){vf_set1(h[SOMA_SGD_LR]),           vf_set1(h[SOMA_SGD_MU]),   vf_set1(h[SOMA_SGD_UNDAMPED]),
+                         vf_set1(h[SOMA_SGD_WEIGHT_DECAY]), vf_set1(h[SOMA_SGD_SIGN]), vf_ne(vf_set1(h[SOMA_SGD_FIRST]), vf_zero())};
 }
 /* The new parameter; *m is the momentum, read and written. */
 SIMD_FN vf sgd_step(vf w, vf *m, vf g, sgd_numbers h, int flags) {
@@ -216,20 +213,20 @@ SIMD_FN void sgd_vector(float *w, float *m, vf g, sgd_numbers h, int flags) {
     if (flags & SOMA_SGD_MOMENTUM) vf_store(m, old);
 }
 /* operands: parameter, numbers, momentum */
-#define SGD(name, flags)                                                                                                \
-    FULL(name) {                                                                                                        \
-        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i);                                                 \
-        sgd_numbers h = sgd_read(s, ip->k[1]);                                                                          \
-        sgd_vector(w, m, a0, h, flags), sgd_vector(w + VL, m + VL, a1, h, flags);                                       \
-        sgd_vector(w + 2 * VL, m + 2 * VL, a2, h, flags), sgd_vector(w + 3 * VL, m + 3 * VL, a3, h, flags);             \
-        NEXT4;                                                                                                          \
-    }                                                                                                                   \
-    ONE(name) {                                                                                                         \
-        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i);                                                 \
-        vf old = (flags) & SOMA_SGD_MOMENTUM ? vf_loadn(m, s->n) : vf_zero();                                                      \
-        vf_storen(w, sgd_step(vf_loadn(w, s->n), &old, a, sgd_read(s, ip->k[1]), flags), s->n);                         \
-        if ((flags) & SOMA_SGD_MOMENTUM) vf_storen(m, old, s->n);                                                                  \
-        NEXT1;                                                                                                          \
+#define SGD(name, flags) \
+    FULL(name) { \
+        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i); \
+        sgd_numbers h = sgd_read(s, ip->k[1]); \
+        sgd_vector(w, m, a0, h, flags), sgd_vector(w + VL, m + VL, a1, h, flags); \
+        sgd_vector(w + 2 * VL, m + 2 * VL, a2, h, flags), sgd_vector(w + 3 * VL, m + 3 * VL, a3, h, flags); \
+        NEXT4; \
+    } \
+    ONE(name) { \
+        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i); \
+        vf old = (flags)&SOMA_SGD_MOMENTUM ? vf_loadn(m, s->n) : vf_zero(); \
+        vf_storen(w, sgd_step(vf_loadn(w, s->n), &old, a, sgd_read(s, ip->k[1]), flags), s->n); \
+        if ((flags)&SOMA_SGD_MOMENTUM) vf_storen(m, old, s->n); \
+        NEXT1; \
     }
 SGD(sgd, 0)
 SGD(sgd_decay, SOMA_SGD_DECAY)
@@ -243,9 +240,9 @@ typedef struct adam_numbers {
 } adam_numbers;
 SIMD_FN adam_numbers adam_read(const strip *s, int k) {
     const float *h = (const float *)(const void *)s->p[k];
-    return (adam_numbers){vf_set1(h[SOMA_ADAM_STEP]),      vf_set1(h[SOMA_ADAM_BETA1_REST]),    vf_set1(h[SOMA_ADAM_BETA2]),
-                          vf_set1(h[SOMA_ADAM_BETA2_REST]), vf_set1(h[SOMA_ADAM_ROOT_BIAS2]), vf_set1(h[SOMA_ADAM_EPS]),
-                          vf_set1(h[SOMA_ADAM_WEIGHT_DECAY]), vf_set1(h[SOMA_ADAM_SHRINK]),  vf_set1(h[SOMA_ADAM_SIGN])};
+    return (adam_numbers){vf_set1(h[SOMA_ADAM_STEP]),         vf_set1(h[SOMA_ADAM_BETA1_REST]), vf_set1(h[SOMA_ADAM_BETA2]),
+                          vf_set1(h[SOMA_ADAM_BETA2_REST]),   vf_set1(h[SOMA_ADAM_ROOT_BIAS2]), vf_set1(h[SOMA_ADAM_EPS]),
+                          vf_set1(h[SOMA_ADAM_WEIGHT_DECAY]), vf_set1(h[SOMA_ADAM_SHRINK]),     vf_set1(h[SOMA_ADAM_SIGN])};
 }
 SIMD_FN vf adam_step(vf p, vf *m, vf *v, vf g, adam_numbers h, int flags) {
     g = vf_mul(g, h.sign);
@@ -262,20 +259,20 @@ SIMD_FN void adam_vector(float *w, float *m, float *v, vf g, adam_numbers h, int
     vf_store(m, first), vf_store(v, second);
 }
 /* operands: parameter, numbers, first and second moment */
-#define ADAM(name, flags)                                                                                                         \
-    FULL(name) {                                                                                                                  \
-        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i), *v = memory(s, ip->k[3], i);                              \
-        adam_numbers h = adam_read(s, ip->k[1]);                                                                                  \
-        adam_vector(w, m, v, a0, h, flags), adam_vector(w + VL, m + VL, v + VL, a1, h, flags);                                    \
+#define ADAM(name, flags) \
+    FULL(name) { \
+        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i), *v = memory(s, ip->k[3], i); \
+        adam_numbers h = adam_read(s, ip->k[1]); \
+        adam_vector(w, m, v, a0, h, flags), adam_vector(w + VL, m + VL, v + VL, a1, h, flags); \
         adam_vector(w + 2 * VL, m + 2 * VL, v + 2 * VL, a2, h, flags), adam_vector(w + 3 * VL, m + 3 * VL, v + 3 * VL, a3, h, flags); \
-        NEXT4;                                                                                                                    \
-    }                                                                                                                             \
-    ONE(name) {                                                                                                                   \
-        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i), *v = memory(s, ip->k[3], i);                              \
-        vf first = vf_loadn(m, s->n), second = vf_loadn(v, s->n);                                                                 \
-        vf_storen(w, adam_step(vf_loadn(w, s->n), &first, &second, a, adam_read(s, ip->k[1]), flags), s->n);                      \
-        vf_storen(m, first, s->n), vf_storen(v, second, s->n);                                                                    \
-        NEXT1;                                                                                                                    \
+        NEXT4; \
+    } \
+    ONE(name) { \
+        float *w = memory(s, ip->k[0], i), *m = memory(s, ip->k[2], i), *v = memory(s, ip->k[3], i); \
+        vf first = vf_loadn(m, s->n), second = vf_loadn(v, s->n); \
+        vf_storen(w, adam_step(vf_loadn(w, s->n), &first, &second, a, adam_read(s, ip->k[1]), flags), s->n); \
+        vf_storen(m, first, s->n), vf_storen(v, second, s->n); \
+        NEXT1; \
     }
 ADAM(adam, 0)
 ADAM(adam_decay, SOMA_ADAM_DECAY)
@@ -289,33 +286,87 @@ typedef struct row_of_table {
     double cost; /* estimated ns an element */
 } row_of_table;
 
-#define ROWC(op, flags, name, cost) {op, name##_full, NULL, name##_one, NULL, flags, cost}
+#define ROWC(op, flags, name, cost) \
+    { op, name##_full, NULL, name##_one, NULL, flags, cost }
 #define ROW(op, name) ROWC(op, 0, name, CHEAP)
 #define ROW1(name, cost) ROWC(SOMA_OP_##name, 0, name, cost)
-#define ROW2(name, cost) {SOMA_OP_##name, name##_full, name##_reversed_full, name##_one, name##_reversed_one, 0, cost}
+#define ROW2(name, cost) \
+    { SOMA_OP_##name, name##_full, name##_reversed_full, name##_one, name##_reversed_one, 0, cost }
 #define CHEAP 0.05
 #define DEAR 0.4
 #define VERY_DEAR 1
 static const row_of_table table[] = {
-    ROW1(neg, CHEAP), ROW1(abs, CHEAP), ROW1(sign, CHEAP), ROW1(square, CHEAP), ROW1(reciprocal, CHEAP), ROW1(sqrt, CHEAP),
-    ROW1(rsqrt, CHEAP), ROW1(relu, CHEAP), ROW1(floor, CHEAP), ROW1(ceil, CHEAP), ROW1(round, CHEAP), ROW1(trunc, CHEAP),
-    ROW1(isnan, CHEAP), ROW1(isinf, CHEAP), ROW1(isfinite, CHEAP), ROW1(logical_not, CHEAP),
-    ROW1(exp, DEAR), ROW1(log, DEAR), ROW1(tanh, DEAR), ROW1(sigmoid, DEAR), ROW1(expm1, DEAR), ROW1(log1p, DEAR), ROW1(log2, DEAR),
+    ROW1(neg, CHEAP),
+    ROW1(abs, CHEAP),
+    ROW1(sign, CHEAP),
+    ROW1(square, CHEAP),
+    ROW1(reciprocal, CHEAP),
+    ROW1(sqrt, CHEAP),
+    ROW1(rsqrt, CHEAP),
+    ROW1(relu, CHEAP),
+    ROW1(floor, CHEAP),
+    ROW1(ceil, CHEAP),
+    ROW1(round, CHEAP),
+    ROW1(trunc, CHEAP),
+    ROW1(isnan, CHEAP),
+    ROW1(isinf, CHEAP),
+    ROW1(isfinite, CHEAP),
+    ROW1(logical_not, CHEAP),
+    ROW1(exp, DEAR),
+    ROW1(log, DEAR),
+    ROW1(tanh, DEAR),
+    ROW1(sigmoid, DEAR),
+    ROW1(expm1, DEAR),
+    ROW1(log1p, DEAR),
+    ROW1(log2, DEAR),
     ROW1(log10, DEAR),
-    ROW1(sin, VERY_DEAR), ROW1(cos, VERY_DEAR), ROW1(tan, VERY_DEAR), ROW1(asin, VERY_DEAR), ROW1(acos, VERY_DEAR), ROW1(atan, VERY_DEAR),
-    ROW1(sinh, VERY_DEAR), ROW1(cosh, VERY_DEAR), ROW1(erf, VERY_DEAR), ROW1(erfc, VERY_DEAR),
-    ROW2(add, CHEAP), ROW2(sub, CHEAP), ROW2(mul, CHEAP), ROW2(div, CHEAP), ROW2(floor_divide, CHEAP), ROW2(maximum, CHEAP),
-    ROW2(minimum, CHEAP), ROW2(eq, CHEAP), ROW2(ne, CHEAP), ROW2(lt, CHEAP), ROW2(le, CHEAP), ROW2(gt, CHEAP), ROW2(ge, CHEAP),
-    ROW2(logical_and, CHEAP), ROW2(logical_or, CHEAP), ROW2(logical_xor, CHEAP), ROW2(relu_backward, CHEAP), ROW2(tanh_backward, CHEAP),
+    ROW1(sin, VERY_DEAR),
+    ROW1(cos, VERY_DEAR),
+    ROW1(tan, VERY_DEAR),
+    ROW1(asin, VERY_DEAR),
+    ROW1(acos, VERY_DEAR),
+    ROW1(atan, VERY_DEAR),
+    ROW1(sinh, VERY_DEAR),
+    ROW1(cosh, VERY_DEAR),
+    ROW1(erf, VERY_DEAR),
+    ROW1(erfc, VERY_DEAR),
+    ROW2(add, CHEAP),
+    ROW2(sub, CHEAP),
+    ROW2(mul, CHEAP),
+    ROW2(div, CHEAP),
+    ROW2(floor_divide, CHEAP),
+    ROW2(maximum, CHEAP),
+    ROW2(minimum, CHEAP),
+    ROW2(eq, CHEAP),
+    ROW2(ne, CHEAP),
+    ROW2(lt, CHEAP),
+    ROW2(le, CHEAP),
+    ROW2(gt, CHEAP),
+    ROW2(ge, CHEAP),
+    ROW2(logical_and, CHEAP),
+    ROW2(logical_or, CHEAP),
+    ROW2(logical_xor, CHEAP),
+    ROW2(relu_backward, CHEAP),
+    ROW2(tanh_backward, CHEAP),
     ROW2(sigmoid_backward, CHEAP),
-    ROW2(pow, VERY_DEAR), ROW2(atan2, VERY_DEAR),
-    ROW1(where, CHEAP), ROW(SOMA__INSN_TRUTH, truth), ROW(SOMA__INSN_LOAD, load), ROW(SOMA__INSN_LOAD_BOOL, load_bool), ROW(SOMA__INSN_STORE, store),
-    ROW(SOMA__INSN_STORE_BOOL, store_bool), ROW(SOMA__INSN_END, end),
-    ROWC(SOMA_OP_sgd_update, 0, sgd, CHEAP), ROWC(SOMA_OP_sgd_update, SOMA_SGD_DECAY, sgd_decay, CHEAP),
-    ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM, sgd_momentum, CHEAP), ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM | SOMA_SGD_DECAY, sgd_momentum_decay, CHEAP),
+    ROW2(pow, VERY_DEAR),
+    ROW2(atan2, VERY_DEAR),
+    ROW1(where, CHEAP),
+    ROW(SOMA__INSN_TRUTH, truth),
+    ROW(SOMA__INSN_LOAD, load),
+    ROW(SOMA__INSN_LOAD_BOOL, load_bool),
+    ROW(SOMA__INSN_STORE, store),
+    ROW(SOMA__INSN_STORE_BOOL, store_bool),
+    ROW(SOMA__INSN_END, end),
+    ROWC(SOMA_OP_sgd_update, 0, sgd, CHEAP),
+    ROWC(SOMA_OP_sgd_update, SOMA_SGD_DECAY, sgd_decay, CHEAP),
+    ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM, sgd_momentum, CHEAP),
+    ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM | SOMA_SGD_DECAY, sgd_momentum_decay, CHEAP),
     ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM | SOMA_SGD_NESTEROV, sgd_nesterov, CHEAP),
-    ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM | SOMA_SGD_NESTEROV | SOMA_SGD_DECAY, sgd_nesterov_decay, CHEAP), ROWC(SOMA_OP_adam_update, 0, adam, DEAR),
-    ROWC(SOMA_OP_adam_update, SOMA_ADAM_DECAY, adam_decay, DEAR), ROWC(SOMA_OP_adam_update, SOMA_ADAM_DECAY | SOMA_ADAM_DECOUPLED, adamw, DEAR),
+    ROWC(SOMA_OP_sgd_update, SOMA_SGD_MOMENTUM | SOMA_SGD_NESTEROV | SOMA_SGD_DECAY, sgd_nesterov_decay, CHEAP),
+    ROWC(SOMA_OP_adam_update, 0, adam, DEAR),
+    ROWC(SOMA_OP_adam_update, SOMA_ADAM_DECAY, adam_decay, DEAR),
+    ROWC(SOMA_OP_adam_update, SOMA_ADAM_DECAY | SOMA_ADAM_DECOUPLED, adamw, DEAR),
 };
 
 bool SOMA_KERNEL(pass_handlers)(soma__insn *insn);
@@ -439,7 +490,8 @@ static void run_small(const soma__pass *p, strip *s, char *const *base, int64_t 
     for (int j = 0; j < n_copied; j++) {
         const soma__pass_operand *o = &p->operands[copied[j]];
         for (int64_t r = 0; r < rows; r++)
-            scatter(base[copied[j]] + r * rs[copied[j]] * o->size, (char *)s->data[copied[j]] + r * cols * o->size, o->stride[p->ndim - 1], cols, o->size);
+            scatter(base[copied[j]] + r * rs[copied[j]] * o->size, (char *)s->data[copied[j]] + r * cols * o->size, o->stride[p->ndim - 1], cols,
+                    o->size);
     }
 }
 

@@ -1,6 +1,6 @@
-/* Extremes and their places in float32. Along a dimension whose elements lie side by side vectors run along it, VL rows at a time, and a second pass finds
- * the place: the first element that equals the extreme. Along another dimension they run along the kept elements. The smallest is the largest of the
- * negated: NaN wins, and of zeros the one asked for. */
+/* Extremes and their places in float32. Along a dimension whose elements lie side by side vectors run along it, VL rows at a time, and a second pass
+ * finds the place: the first element that equals the extreme. Along another dimension they run along the kept elements. The smallest is the largest
+ * of the negated: NaN wins, and of zeros the one asked for. */
 #include "backend/cpu/kernels/dims.h"
 #include "backend/cpu/kernels/kernel.h"
 

@@ -20,7 +20,7 @@
 #define MR 6
 #define ISA_ID SOMA_ISA_ID_PORTABLE
 #endif
-#define PANELS 16 /* panels side by side in a piece of work: a block's row is long enough for its pass */
+#define PANELS 16   /* panels side by side in a piece of work: a block's row is long enough for its pass */
 #define PIECE 40000 /* multiply-adds of a whole vector in a piece of work, about */
 
 /* rows <= MR is a constant wherever this is inlined, so that the accumulators are registers. */
@@ -48,10 +48,12 @@ SIMD_FN void tile(int rows, int64_t k, const float *a, int64_t rs, int64_t cs, c
         for (int r = 0; r < rows; r++) vf_storen(c + r * ldc, x[r], n0), vf_storen(c + r * ldc + n0, y[r], n1);
 }
 
-#define CASE(R)                                                              \
+#define CASE(R) \
     case R: tile(R, k, a, rs, cs, b, bs, c, ldc, n, start); break;
-SIMD_FN void any_tile(int rows, int64_t k, const float *a, int64_t rs, int64_t cs, const float *b, int64_t bs, float *c, int64_t ldc, int n, bool start) {
+SIMD_FN void any_tile(int rows, int64_t k, const float *a, int64_t rs, int64_t cs, const float *b, int64_t bs, float *c, int64_t ldc, int n,
+                      bool start) {
     switch (rows) {
+        /* clang-format off */
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if MR > 6
         CASE(7) CASE(8)
@@ -59,7 +61,8 @@ SIMD_FN void any_tile(int rows, int64_t k, const float *a, int64_t rs, int64_t c
 #if MR > 8
         CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
 #endif
-    default: break;
+            /* clang-format on */
+            default : break;
     }
 }
 
@@ -275,8 +278,7 @@ static void long_product(const soma__gemm *g) {
     for (; top > 1; top--) add_into(part + (top - 2) * size, part + (top - 1) * size, size);
     if (g->c_cs == 1)
         for (int64_t i = 0; i < g->m; i++) memcpy(g->c + i * g->c_rs, part + i * g->n, (size_t)g->n * sizeof *part);
-    else
-        store_transposed(part, g->n, g->m, g->n, g->c, g->c_rs, g->c_cs);
+    else store_transposed(part, g->n, g->m, g->n, g->c, g->c_rs, g->c_cs);
 }
 
 void SOMA_KERNEL(gemm)(const soma__gemm *g) {
@@ -288,6 +290,5 @@ void SOMA_KERNEL(gemm)(const soma__gemm *g) {
     else if (h.k > SOMA__GEMM_BLOCK && h.c_cs != 1 && h.c_rs == 1) {
         soma__gemm_transpose(&h);
         chain(&h);
-    } else
-        chain(&h);
+    } else chain(&h);
 }

@@ -3,18 +3,18 @@
 #include "backend/cpu/simd.h"
 #include "base/math_f32.h"
 
-#define UNARY(fn)                                                                                                                  \
-    static void fn##_loop(float *out, const float *x, const float *y, int64_t n) {                                                 \
-        (void)y;                                                                                                                   \
-        int64_t i = 0;                                                                                                             \
-        for (; i + VL <= n; i += VL) vf_store(out + i, vf_##fn(vf_load(x + i)));                                                   \
-        vf_storen(out + i, vf_##fn(vf_loadn(x + i, n - i)), n - i);                                                                \
+#define UNARY(fn) \
+    static void fn##_loop(float *out, const float *x, const float *y, int64_t n) { \
+        (void)y; \
+        int64_t i = 0; \
+        for (; i + VL <= n; i += VL) vf_store(out + i, vf_##fn(vf_load(x + i))); \
+        vf_storen(out + i, vf_##fn(vf_loadn(x + i, n - i)), n - i); \
     }
-#define BINARY(fn)                                                                                                                 \
-    static void fn##_loop(float *out, const float *x, const float *y, int64_t n) {                                                 \
-        int64_t i = 0;                                                                                                             \
-        for (; i + VL <= n; i += VL) vf_store(out + i, vf_##fn(vf_load(x + i), vf_load(y + i)));                                   \
-        vf_storen(out + i, vf_##fn(vf_loadn(x + i, n - i), vf_loadn(y + i, n - i)), n - i);                                        \
+#define BINARY(fn) \
+    static void fn##_loop(float *out, const float *x, const float *y, int64_t n) { \
+        int64_t i = 0; \
+        for (; i + VL <= n; i += VL) vf_store(out + i, vf_##fn(vf_load(x + i), vf_load(y + i))); \
+        vf_storen(out + i, vf_##fn(vf_loadn(x + i, n - i), vf_loadn(y + i, n - i)), n - i); \
     }
 SOMA__VF_UNARY(UNARY)
 BINARY(pow)

@@ -1,4 +1,5 @@
-/* The matmul op on the register tile: one product for each element of the batch. A fused step has a pass that is done with each block of the result. */
+/* The matmul op on the register tile: one product for each element of the batch. A fused step has a pass that is done with each block of the result.
+ */
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "ops/loops.h"
@@ -6,7 +7,13 @@
 int SOMA_KERNEL(matmul)(const soma__call *c) {
     const soma__operand *a = &c->in[0], *b = &c->in[1];
     int nd = c->out.ndim;
-    soma__gemm g = {.m = c->out.shape[nd - 2], .n = c->out.shape[nd - 1], .k = a->shape[nd - 1], .scratch = c->scratch, .pool = c->env->pool, .pass = c->pass, .packed = c->packed};
+    soma__gemm g = {.m = c->out.shape[nd - 2],
+                    .n = c->out.shape[nd - 1],
+                    .k = a->shape[nd - 1],
+                    .scratch = c->scratch,
+                    .pool = c->env->pool,
+                    .pass = c->pass,
+                    .packed = c->packed};
     g.a_rs = a->strides[nd - 2], g.a_cs = a->strides[nd - 1], g.b_rs = b->strides[nd - 2], g.b_cs = b->strides[nd - 1];
     g.c_rs = c->out.strides[nd - 2], g.c_cs = c->out.strides[nd - 1];
     if (nd == 2) {

@@ -87,16 +87,16 @@ SIMD_FN void fill(const draw *d, int op, int64_t piece) {
     }
 }
 
-#define DRAW(name, op, ns)                                                                                                                            \
-    static void name##_piece(void *arg, int64_t at, int slot) {                                                                                       \
-        (void)slot;                                                                                                                                   \
-        fill(arg, op, at);                                                                                                                            \
-    }                                                                                                                                                 \
-    int SOMA_KERNEL(name)(const soma__call *c) {                                                                                                      \
-        const uint64_t *at = c->in[0].data;                                                                                                           \
-        draw d = {c->env->seed, at[0], at[1], c->n_in > 1 ? c->in[1].data : c->out.data, c->out.data, c->out.numel};                                   \
-        soma__pool_run(c->env->pool, name##_piece, &d, (d.n + PIECE - 1) / PIECE, ns * (double)d.n / VL);                                              \
-        return SOMA_OK;                                                                                                                               \
+#define DRAW(name, op, ns) \
+    static void name##_piece(void *arg, int64_t at, int slot) { \
+        (void)slot; \
+        fill(arg, op, at); \
+    } \
+    int SOMA_KERNEL(name)(const soma__call *c) { \
+        const uint64_t *at = c->in[0].data; \
+        draw d = {c->env->seed, at[0], at[1], c->n_in > 1 ? c->in[1].data : c->out.data, c->out.data, c->out.numel}; \
+        soma__pool_run(c->env->pool, name##_piece, &d, (d.n + PIECE - 1) / PIECE, ns * (double)d.n / VL); \
+        return SOMA_OK; \
     }
 DRAW(rand, SOMA_OP_rand, 4)
 DRAW(randn, SOMA_OP_randn, 16)
