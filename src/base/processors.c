@@ -1,5 +1,5 @@
 #if defined(__linux__)
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* for sched_getaffinity */ // NOLINT(bugprone-reserved-identifier): the name is the C library's
 #endif
 #include "base/processors.h"
 
