@@ -68,16 +68,19 @@ class Soma:
         self.lib.soma_context_free(self.ctx)
 
     def raw(self, name, *args, result=PTR):
-        """Floats go as doubles, ints as int64, handles as pointers (wrapped by H), structs by reference with their size when name ends in _v."""
-        f = getattr(self.lib, "soma_" + name)
+        """Floats go as doubles, ints as int64, handles as pointers (wrapped by H). A call with options is name_v: its last argument, a struct by reference or None,
+        is followed by the size."""
+        sized = name.endswith("_v") or not hasattr(self.lib, "soma_" + name)
+        f = getattr(self.lib, "soma_" + name + ("_v" if sized and not name.endswith("_v") else ""))
         f.restype = result
         given = []
         for a in args:
             if isinstance(a, float): given.append(F64(a))
             elif isinstance(a, bool): given.append(C.c_bool(a))
             elif isinstance(a, (int, np.integer)): given.append(I64(int(a)))
-            elif isinstance(a, C.Structure): given += [C.byref(a)] + ([C.c_size_t(C.sizeof(a))] if name.endswith("_v") else [])
+            elif isinstance(a, C.Structure): given += [C.byref(a)] + ([C.c_size_t(C.sizeof(a))] if sized else [])
             else: given.append(a)
+        if sized and args[-1] is None: given.append(C.c_size_t(0))
         return f(*given)
 
     def check(self):
