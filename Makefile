@@ -59,7 +59,7 @@ lint: all
 	@clang-tidy --version > /dev/null
 	@mkdir -p build/lint && sed 's/ -mmemset-strategy=[^ ]*//' build/compile_commands.json > build/lint/compile_commands.json # an option of GCC alone
 	@git ls-files 'src/*.c' 'cli/*.c' | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet -p build/lint "$$@" 2> /dev/null' clang-tidy
-	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=nullPointerRedundantCheck --suppress=funcArgOrderDifferent -DSOMA_ISA_PORTABLE -I include -I src src/base src/tensor src/graph src/plan src/exec src/nn src/optim src/data
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=nullPointerRedundantCheck --suppress=funcArgOrderDifferent -DSOMA_ISA_PORTABLE -I include -I src src/base src/tensor src/graph src/plan src/exec src/nn src/optim src/data src/io src/train cli
 
 clean:
 	@rm -rf build build-*

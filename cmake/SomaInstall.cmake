@@ -18,6 +18,9 @@ configure_package_config_file(cmake/somaConfig.cmake.in somaConfig.cmake INSTALL
 write_basic_package_version_file(somaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 
 install(TARGETS soma_shared soma_static EXPORT soma LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET soma_command)
+    install(TARGETS soma_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 install(EXPORT soma NAMESPACE soma:: FILE somaTargets.cmake DESTINATION ${package_dir})
 install(DIRECTORY include/soma DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" PATTERN "*.def")
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/soma.pc DESTINATION ${pc_dir})

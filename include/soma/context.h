@@ -71,6 +71,11 @@ typedef enum soma_stream {
 /* For authors of modules: random ops recorded from now on draw from this stream; returns the one before, to be put back. */
 SOMA_API uint64_t soma_stream_use(soma_context *ctx, uint64_t stream);
 
+/* For checkpoints: stream i that was drawn from, and its counter; false beyond the last. */
+SOMA_API bool soma_random_position(const soma_context *ctx, size_t i, uint64_t *stream, uint64_t *counter);
+/* Sets a stream's counter. */
+SOMA_API soma_status soma_random_set(soma_context *ctx, uint64_t stream, uint64_t counter);
+
 /* For authors of calls with option structs: copies `size` bytes of options (NULL: zeros) into the `known` bytes of *out, whose last 32 bytes are
  * reserved. False when an error is pending, or with SOMA_ERROR_VERSION when something is set that this library does not know; `call` stands in the
  * sentence. */

@@ -13,14 +13,31 @@ typedef struct soma_idx_opts {
     soma_optional scale; /* inputs are bytes * scale; default 1/255 */
     uint64_t reserved[4];
 } soma_idx_opts;
-/* Two idx files, plain (memory-mapped: they must not shrink while they are in use) or .gz: images [n, ...] of unsigned bytes and labels [n]. Errors
- * name the file and what was expected: SOMA_ERROR_IO (it cannot be read), SOMA_ERROR_FORMAT (no idx file of bytes, truncated, counts that disagree or
- * are 0), SOMA_ERROR_UNSUPPORTED (.gz without zlib). */
+/* Two idx files (a path that is not there is tried with .gz), plain (memory-mapped: they must not shrink while they are in use) or .gz: images [n,
+ * ...] of unsigned bytes and labels [n]. Errors name the file and what was expected: SOMA_ERROR_IO (it cannot be read), SOMA_ERROR_FORMAT (no idx
+ * file of bytes, truncated, counts that disagree or are 0), SOMA_ERROR_UNSUPPORTED (.gz without zlib). */
 SOMA_WITH_OPTS(soma_dataset *, soma_dataset_idx, (soma_context * ctx, const char *images, const char *labels), (ctx, images, labels), soma_idx_opts)
 /* Arrays in memory, borrowed until the scope closes: inputs [count, features...] (shape is that of one sample), targets [count], as
  * torch.utils.data.TensorDataset. SOMA_ERROR_ARGUMENT for a NULL array, a count below 1, or a size below 1 in the shape. */
 SOMA_API soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const int64_t *targets, int64_t count, const int64_t *shape,
                                            int64_t ndim);
+typedef struct soma_glyph_opts {
+    uint64_t seed;       /* of the drawing; default 0 */
+    int64_t first;       /* number of the first sample; default 0 */
+    soma_optional noise; /* of the pixels, in [0, 1]; default 0.1 */
+    uint64_t reserved[4];
+} soma_glyph_opts;
+/* count digits of 28 x 28 bytes, drawn by the library: strokes with random position, slant, size, bend and thickness. Sample i is a function of seed,
+ * first + i and noise alone. SOMA_ERROR_ARGUMENT for a count below 1 or noise outside [0, 1]. */
+SOMA_WITH_OPTS(soma_dataset *, soma_dataset_glyphs, (soma_context * ctx, int64_t count), (ctx, count), soma_glyph_opts)
+/* What bytes are multiplied by to become inputs; 1 where inputs are floats already. */
+SOMA_API double soma_dataset_scale(const soma_dataset *d);
+/* One more than the largest class; 0 for NULL. Looks at all targets. */
+SOMA_API int64_t soma_dataset_classes(const soma_dataset *d);
+/* Sample i: inputs as the loader gives them (room for all features), or NULL; its class. SOMA_ERROR_RANGE for another number. */
+SOMA_API soma_status soma_dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target);
+/* Was the library built with zlib? */
+SOMA_API bool soma_reads_gzip(void);
 /* Samples; 0 for NULL. */
 SOMA_API int64_t soma_dataset_count(const soma_dataset *d);
 /* The shape of one sample, valid as long as the data set. SOMA_ERROR_ARGUMENT for NULL. */
@@ -45,6 +62,10 @@ typedef struct soma_batch {
 } soma_batch;
 /* Starts an epoch (0, 1, ...) at its first batch; one that runs is left. SOMA_ERROR_ARGUMENT for NULL. */
 SOMA_API soma_status soma_loader_start(soma_loader *l, int64_t epoch);
+/* The epoch, and how many of its batches were handed out. */
+SOMA_API soma_status soma_loader_position(const soma_loader *l, int64_t *epoch, int64_t *next);
+/* Goes to a position: the next batch will be number `next` of the epoch. SOMA_ERROR_RANGE for a negative epoch or a batch beyond the last. */
+SOMA_API soma_status soma_loader_seek(soma_loader *l, int64_t epoch, int64_t next);
 /* The next batch, valid until the next call; false at the end of the epoch. */
 SOMA_API bool soma_loader_next(soma_loader *l, soma_batch *out);
 /* Batches in an epoch, as len(loader); 0 for NULL. */

@@ -12,6 +12,8 @@ SOMA_API soma_tensor *soma_forward(soma_module *m, soma_tensor *x);
 /* Train or eval mode of a module and all inside it, as Module.train(on). Modules are made in train mode. A captured program keeps the modes that its
  * modules had when its body ran; running it in another is SOMA_ERROR_STATE. */
 SOMA_API soma_status soma_module_train(soma_module *m, bool on);
+/* The context that made it. NULL for NULL. */
+SOMA_API soma_context *soma_module_context(const soma_module *m);
 /* Module.training; false for NULL. */
 SOMA_API bool soma_module_is_training(const soma_module *m);
 

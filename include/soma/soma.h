@@ -11,5 +11,11 @@
 #include "soma/nn.h"
 #include "soma/optim.h"
 #include "soma/data.h"
+#include "soma/files.h"
+#include "soma/archive.h"
+#include "soma/state.h"
+#include "soma/recipe.h"
+#include "soma/model.h"
+#include "soma/train.h"
 
 #endif

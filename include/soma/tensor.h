@@ -62,6 +62,9 @@ SOMA_WITH_OPTS(soma_tensor *, soma_variable, (soma_tensor * initial), (initial),
 SOMA_API soma_status soma_assign(soma_tensor *variable, soma_tensor *value);
 /* As soma_assign from numel elements of the user's memory, copied at the call; bytes must be exactly numel * element size, else SOMA_ERROR_SHAPE. */
 SOMA_API soma_status soma_assign_from(soma_tensor *variable, const void *data, size_t bytes);
+/* Makes a variable read another one's memory, which may be another context's and must live as long: for using one copy of weights in many threads. It
+ * is read only from then on. SOMA_ERROR_ARGUMENT unless shape and dtype are equal, or for a variable that requires a gradient. */
+SOMA_API soma_status soma_variable_share(soma_tensor *variable, soma_tensor *from);
 /* False for NULL, data and results of ops. */
 SOMA_API bool soma_is_variable(const soma_tensor *x);
 

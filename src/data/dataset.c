@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/fpmode.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int64_t soma_dataset_count(const soma_dataset *d) { return d ? d->count : 0; }
@@ -12,6 +13,35 @@ soma_status soma_dataset_shape(const soma_dataset *d, const int64_t **shape, int
     if (!d || !shape || !ndim) return SOMA_ERROR_ARGUMENT;
     *shape = d->shape;
     *ndim = d->ndim;
+    return SOMA_OK;
+}
+
+bool soma_reads_gzip(void) {
+#if SOMA_HAVE_ZLIB
+    return true;
+#else
+    return false;
+#endif
+}
+
+double soma_dataset_scale(const soma_dataset *d) { return d && !d->floats ? (double)d->scale : 1; }
+
+int64_t soma_dataset_classes(const soma_dataset *d) {
+    int64_t most = -1;
+    for (int64_t i = 0; d && i < d->count; i++) {
+        int64_t c = d->targets ? d->targets[i] : d->labels[i];
+        if (c > most) most = c;
+    }
+    return most + 1;
+}
+
+soma_status soma_dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target) {
+    if (!d) return SOMA_ERROR_ARGUMENT;
+    if (i < 0 || i >= d->count)
+        return soma_error_raise(d->ctx, SOMA_ERROR_RANGE, "dataset_sample: sample %lld of %lld", (long long)i, (long long)d->count);
+    int64_t c = d->targets ? d->targets[i] : d->labels[i];
+    if (inputs) soma__dataset_sample(d, i, inputs, &c);
+    if (target) *target = c;
     return SOMA_OK;
 }
 
@@ -62,7 +92,9 @@ static size_t most_of_idx(const uint8_t *data, size_t n) {
 
 /* Opens an idx file of bytes with the given rank (0: any from 2 on); sizes go to shape. NULL with the error pending. */
 static const uint8_t *open_idx(soma_context *ctx, const char *path, int rank, int64_t *shape, int *ndim) {
-    char why[256];
+    char why[256], packed[4096];
+    int n = snprintf(packed, sizeof packed, "%s.gz", path);
+    if (n > 0 && (size_t)n < sizeof packed && !soma__file_exists(path) && soma__file_exists(packed)) path = packed;
     soma__file *f = soma_scope_memory(ctx, sizeof *f);
     if (!f) return NULL;
     soma_status s = soma__file_open(f, soma_context_allocator(ctx), path, most_of_idx, why, sizeof why);

@@ -19,7 +19,7 @@ typedef struct slot {
 struct soma_loader {
     soma_context *ctx;
     const soma_dataset *data;
-    int64_t batch, batches, next; /* next: the batch that is handed out next */
+    int64_t batch, batches, epoch, next; /* next: the batch that is handed out next */
     soma_loader_opts opts;
     int64_t *order;
     slot slots[2];
@@ -129,18 +129,35 @@ soma_loader *soma_loader_new_v(soma_context *ctx, soma_dataset *d, int64_t batch
 
 int64_t soma_loader_count(const soma_loader *l) { return l ? l->batches : 0; }
 
-soma_status soma_loader_start(soma_loader *l, int64_t epoch) {
-    if (!l) return SOMA_ERROR_ARGUMENT;
+static soma_status start_at(soma_loader *l, int64_t epoch, int64_t first) {
     if (l->forks != soma__forks()) return soma_error_status(l->ctx);
     pthread_mutex_lock(&l->lock);
     l->wanted = l->wanted < l->filled + 1 ? l->wanted : l->filled + 1;
     while (l->threaded && l->filled < l->wanted) pthread_cond_wait(&l->changed, &l->lock); /* the batch in the making reads the old order */
     shuffle(l, epoch);
-    l->next = l->filled = 0;
-    l->wanted = l->batches < 2 ? l->batches : 2;
+    l->epoch = epoch;
+    l->next = l->filled = first;
+    l->wanted = first + 2 < l->batches ? first + 2 : l->batches;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
     return SOMA_OK;
+}
+
+soma_status soma_loader_start(soma_loader *l, int64_t epoch) { return l ? start_at(l, epoch, 0) : SOMA_ERROR_ARGUMENT; }
+
+soma_status soma_loader_position(const soma_loader *l, int64_t *epoch, int64_t *next) {
+    if (!l || !epoch || !next) return SOMA_ERROR_ARGUMENT;
+    *epoch = l->epoch;
+    *next = l->next;
+    return SOMA_OK;
+}
+
+soma_status soma_loader_seek(soma_loader *l, int64_t epoch, int64_t next) {
+    if (!l) return SOMA_ERROR_ARGUMENT;
+    if (epoch < 0 || next < 0 || next > l->batches)
+        return soma_error_raise(l->ctx, SOMA_ERROR_RANGE, "loader_seek: batch %lld of %lld in epoch %lld", (long long)next, (long long)l->batches,
+                                (long long)epoch);
+    return start_at(l, epoch, next);
 }
 
 bool soma_loader_next(soma_loader *l, soma_batch *out) {

@@ -76,6 +76,41 @@ bool soma__stream_take(soma_context *ctx, uint64_t stream, uint64_t count, uint6
     return true;
 }
 
+bool soma_random_position(const soma_context *ctx, size_t i, uint64_t *stream, uint64_t *counter) {
+    if (!ctx || i >= ctx->streams.count) return false;
+    if (stream) *stream = ctx->streams.list[i].id;
+    if (counter) *counter = ctx->streams.list[i].counter;
+    return true;
+}
+
+soma_status soma_random_set(soma_context *ctx, uint64_t stream, uint64_t counter) {
+    uint64_t base;
+    if (!ctx) return SOMA_ERROR_ARGUMENT;
+    if (ctx->flush(ctx) != SOMA_OK || !soma__stream_take(ctx, stream, 0, &base)) return ctx->status;
+    for (size_t i = 0; i < ctx->streams.count; i++)
+        if (ctx->streams.list[i].id == stream) ctx->streams.list[i].counter = counter;
+    soma__undo_forget(ctx);
+    return SOMA_OK;
+}
+
+soma_status soma_variable_share(soma_tensor *variable, soma_tensor *from) {
+    if (!variable || !from) return SOMA_ERROR_ARGUMENT;
+    soma_context *ctx = variable->ctx;
+    const void *data;
+    if (!soma__ok(ctx) || ctx->flush(ctx) != SOMA_OK) return ctx->status;
+    if (!variable->var || !from->var || !soma__same_shape(variable, from) || variable->dtype != from->dtype || variable->flags & SOMA__REQUIRES)
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT,
+                                "variable_share: two variables of one shape and dtype are wanted, and no gradient for the first");
+    soma_status s = soma_data(from, &data);
+    if (s != SOMA_OK) return soma_error_raise(ctx, s, "variable_share: the value to share cannot be had: %s", soma_error_message(from->ctx));
+    soma__free(&ctx->alloc, variable->data, variable->var->bytes);
+    variable->data = from->data;
+    variable->var->bytes = 0;
+    variable->var->shared = true;
+    variable->var->packed.live++;
+    return SOMA_OK;
+}
+
 uint64_t soma_stream_use(soma_context *ctx, uint64_t stream) {
     uint64_t before = ctx ? ctx->stream : SOMA_STREAM_USER;
     if (ctx) ctx->stream = stream;
@@ -130,6 +165,10 @@ soma_tensor *soma_variable_v(soma_tensor *initial, const soma_variable_opts *opt
 }
 
 soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes) {
+    for (int i = 0; i < writes; i++)
+        if (r->in[i] && r->in[i]->var && r->in[i]->var->shared)
+            return soma_error_raise(ctx, SOMA_ERROR_STATE, "%s: '%s' is shared with another context; it is read only", soma__ops[r->op]->name,
+                                    soma_tensor_name(r->in[i]));
     for (int i = 0; i < writes; i++)
         if (!r->in[i] || !r->in[i]->var)
             return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: input %d is no variable; only variables change", soma__ops[r->op]->name, i);

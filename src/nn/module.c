@@ -49,6 +49,7 @@ soma_status soma_module_train(soma_module *m, bool on) {
         if (n->child) soma_module_train(n->child, on);
     return SOMA_OK;
 }
+soma_context *soma_module_context(const soma_module *m) { return m ? m->ctx : NULL; }
 bool soma_module_is_training(const soma_module *m) { return m && m->training; }
 
 static bool contains(const soma_module *m, const soma_module *other) {

@@ -84,7 +84,7 @@ void soma__scope_release(soma_scope *s) {
         c->fn(c->arg);
     }
     for (soma__variable *v = s->variables; v; v = v->next) {
-        soma__free(s->chunks->alloc, v->tensor->data, v->bytes);
+        if (!v->shared) soma__free(s->chunks->alloc, v->tensor->data, v->bytes);
         soma__free(s->chunks->alloc, v->name, v->name_bytes);
         soma__free(s->chunks->alloc, v->packed.memory, v->packed.bytes);
     }

@@ -26,6 +26,7 @@ typedef struct soma__variable {
     size_t bytes;
     char *name;
     size_t name_bytes;
+    bool shared;       /* the storage is another variable's, and read only */
     uint64_t assigned; /* sequence number of the last assign recorded */
     uint32_t current;  /* tape reference of its newest value, valid in `epoch` */
     uint64_t epoch;

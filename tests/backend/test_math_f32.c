@@ -2,7 +2,7 @@
  * every instruction set, and the digest that every machine and compiler has to reproduce. */
 #include "support/check.h"
 
-#include "backend/cpu/math_probe.h"
+#include "backend/kernels/math_probe.h"
 #include "base/math_lane.h"
 
 #include "base/math_f32.h"

@@ -1,5 +1,5 @@
 /* The vector functions of math_f32.h as one kernel per instruction set, so that a test can compare them with each other. */
-#include "backend/cpu/math_probe.h"
+#include "backend/kernels/math_probe.h"
 #include "backend/cpu/simd.h"
 #include "base/math_f32.h"
 

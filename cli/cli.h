@@ -1,0 +1,74 @@
+/* The soma command: what its files share. A subcommand is a row of the table in main.c and a file of its own. */
+#ifndef SOMA_CLI_H
+#define SOMA_CLI_H
+
+#include "soma/soma.h"
+
+#include <stdio.h>
+
+/* How a subcommand ends: fine; something went wrong; it was called wrongly. */
+enum { CLI_FINE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/* An option of a subcommand. Flags set a bool; texts set a string; repeated texts fill an array of CLI_REPEATED. */
+typedef enum cli_type { CLI_FLAG, CLI_TEXT, CLI_INTEGER, CLI_REPEATED } cli_type;
+#define CLI_MOST 64
+typedef struct cli_list {
+    const char *texts[CLI_MOST];
+    int n;
+} cli_list;
+typedef struct cli_option {
+    const char *name, *value, *help; /* "--data", "DIR" (NULL for flags), a sentence */
+    cli_type type;
+    void *into;
+} cli_option;
+
+/* A subcommand's words after its options. */
+typedef struct cli_words {
+    const char *words[8];
+    int n;
+} cli_words;
+
+typedef struct cli_command {
+    const char *name, *words, *does; /* "train", "RECIPE", a line */
+    const char *example;
+    int (*run)(int argc, char **argv, const struct cli_command *self);
+} cli_command;
+
+int cli_train(int argc, char **argv, const cli_command *self);
+int cli_eval(int argc, char **argv, const cli_command *self);
+int cli_summary(int argc, char **argv, const cli_command *self);
+int cli_explain(int argc, char **argv, const cli_command *self);
+int cli_doctor(int argc, char **argv, const cli_command *self);
+
+/* Reads options and words; -1 to go on, else the exit status (--help was printed, or what is wrong said). least and most words are wanted. */
+int cli_read(const cli_command *self, int argc, char **argv, const cli_option *options, int n, cli_words *words, int least, int most);
+/* "soma: ..." on stderr. Returns CLI_FAILED. */
+int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The context's pending error on stderr. Returns CLI_FAILED. */
+int cli_error(soma_context *ctx);
+/* A context with so many threads ("0": the default). NULL when it said why not. */
+soma_context *cli_context(int64_t threads);
+/* Can colours be used on stdout? */
+bool cli_colours(void);
+/* Columns of the terminal, 80 where there is none. */
+int cli_columns(void);
+
+/* A recipe file, with where its values stand. */
+typedef struct cli_recipe {
+    soma_recipe *recipe;
+    const char *path, *name; /* the file, and its name without folders and ".yaml" */
+    struct fy_document *document;
+    const cli_list *sets;
+} cli_recipe;
+/* Reads a recipe and applies --set key.path=value. All its mistakes go to stderr, each with file, line and column: false. */
+bool cli_recipe_read(soma_context *ctx, const char *path, const cli_list *sets, cli_recipe *out);
+/* Says what the recipe's problems are, from number `from` on. */
+void cli_recipe_complain(const cli_recipe *r, size_t from);
+void cli_recipe_close(cli_recipe *r);
+/* JSON as block YAML, of malloc; NULL when out of memory. */
+char *cli_yaml_of(const char *json);
+
+/* Draws pictures side by side with a line of text under each: values in [0, 1], height x width. */
+void cli_draw(const float *const *pictures, const char *const *texts, int n, int height, int width);
+
+#endif

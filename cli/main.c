@@ -1,0 +1,77 @@
+/* soma: train, measure and look at networks from a shell. */
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const cli_command commands[] = {
+    {"train", "RECIPE", "Trains a recipe's model; --resume goes on with a run.", "soma train recipes/glyphs-mlp.yaml --out runs/glyphs", cli_train},
+    {"eval", "MODEL", "Measures a model on the test data of its recipe.", "soma eval runs/glyphs --json", cli_eval},
+    {"summary", "RECIPE|MODEL", "Lists layers, shapes, parameters, multiply-adds and memory.", "soma summary recipes/glyphs-mlp.yaml", cli_summary},
+    {"explain", "RECIPE", "Shows the plan of a training step: kernels, what is fused, memory.", "soma explain recipes/glyphs-mlp.yaml", cli_explain},
+    {"doctor", "", "Says what this machine and this build have, and measures its peak.", "soma doctor", cli_doctor},
+};
+#define COMMANDS (int)(sizeof commands / sizeof *commands)
+
+int cli_fail(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "soma: ");
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_error(soma_context *ctx) { return cli_fail("%s", soma_error_message(ctx)); }
+
+soma_context *cli_context(int64_t threads) {
+    soma_context *ctx;
+    soma_status s = soma_context_create(&ctx, &(soma_context_opts){.threads = threads});
+    if (s == SOMA_OK) return ctx;
+    if (s == SOMA_ERROR_ARGUMENT) cli_fail("--threads, SOMA_THREADS: 1 to 1024; SOMA_ISA: portable, avx2, avx512 or neon");
+    else cli_fail("no context: %s", soma_status_name(s));
+    return NULL;
+}
+
+bool cli_colours(void) {
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return !(no && *no) && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+int cli_columns(void) {
+    struct winsize w;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
+}
+
+static void usage(FILE *to) {
+    fprintf(to, "soma trains and runs neural networks.\n\nUsage: soma COMMAND [OPTIONS]\n\n");
+    for (int i = 0; i < COMMANDS; i++) fprintf(to, "  %-8s %-13s %s\n", commands[i].name, commands[i].words, commands[i].does);
+    fprintf(to, "\n  soma COMMAND --help    options of a command, with an example\n  soma --version\n\nExample: %s\n", commands[0].example);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        usage(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return CLI_FINE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("soma %s\n", soma_version());
+        return CLI_FINE;
+    }
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            int status = commands[i].run(argc - 2, argv + 2, &commands[i]);
+            if (fflush(stdout) != 0 || ferror(stdout)) return CLI_FAILED; /* a full disk behind a redirection */
+            return status;
+        }
+    cli_fail("there is no command '%s'; soma --help lists them", argv[1]);
+    return CLI_USAGE;
+}

@@ -1,0 +1,114 @@
+/* soma summary: layers, shapes, parameters, multiply-adds, memory. And soma explain: the plan of a step. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* 12345678 as "12.3 M". */
+static const char *large(double v, char *room, size_t size) {
+    static const char *const units[] = {"", " k", " M", " G", " T"};
+    int u = 0;
+    for (; v >= 9999.5 && u < 4; u++) v /= 1000;
+    snprintf(room, size, u ? "%.1f%s" : "%.0f%s", v, units[u]);
+    return room;
+}
+
+static void shape_text(const int64_t *shape, int64_t ndim, char *out, size_t size) {
+    int at = 0;
+    out[0] = 0;
+    for (int64_t d = 0; d < ndim && at >= 0 && (size_t)at < size; d++)
+        at += snprintf(out + at, size - (size_t)at, "%s%lld", d ? " x " : "", (long long)shape[d]);
+}
+
+/* The table. Totals go to *parameters. */
+static bool layers(soma_context *ctx, soma_recipe *r, const int64_t *shape, int64_t ndim, double *parameters) {
+    size_t n = soma_recipe_layer_count(r);
+    soma_layer_info *info = calloc(n + 1, sizeof *info);
+    double adds = 0;
+    char text[64], a[24], b[24];
+    bool fine = info && soma_recipe_layers(r, shape, ndim, info) == SOMA_OK;
+    *parameters = 0;
+    if (fine) {
+        shape_text(shape, ndim, text, sizeof text);
+        printf("%-4s %-12s %-16s %12s %14s\n%-4s %-12s %-16s\n", "", "layer", "output", "parameters", "multiply-adds", "", "input", text);
+    }
+    for (size_t i = 0; fine && i < n; i++) {
+        shape_text(info[i].shape, info[i].ndim, text, sizeof text);
+        printf("%-4zu %-12s %-16s %12lld %14lld\n", i, info[i].kind, text, (long long)info[i].parameters, (long long)info[i].multiply_adds);
+        *parameters += (double)info[i].parameters, adds += (double)info[i].multiply_adds;
+    }
+    if (fine) printf("%s parameters, %s multiply-adds a sample\n", large(*parameters, a, sizeof a), large(adds, b, sizeof b));
+    free(info);
+    (void)ctx;
+    return fine;
+}
+
+static bool is_recipe(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
+}
+
+static int of_model(soma_context *ctx, const char *word) {
+    char room[4200];
+    soma_model *m;
+    const int64_t *shape;
+    int64_t ndim;
+    double parameters;
+    snprintf(room, sizeof room, "%s/model.safetensors", word);
+    if (soma_model_load(ctx, soma_file_exists(room) ? room : word, &m) != SOMA_OK) return cli_error(ctx);
+    soma_model_input(m, &shape, &ndim);
+    return layers(ctx, soma_model_recipe(m), shape, ndim, &parameters) ? CLI_FINE : cli_error(ctx);
+}
+
+/* Bytes of the plan's intermediate values, from its first line. */
+static double slab_of(const char *plan) {
+    const char *at = strstr(plan, "slab ");
+    return at ? strtod(at + 5, NULL) : 0;
+}
+
+static int of_recipe(soma_context *ctx, cli_recipe *r, const char *data, bool whole) {
+    soma_dataset *train;
+    const int64_t *shape;
+    int64_t ndim;
+    double parameters, batch = 0;
+    char *plan = NULL, a[24], b[24];
+    size_t before = soma_recipe_problem_count(r->recipe);
+    bool fine = soma_recipe_data(r->recipe, data, &train, NULL) == SOMA_OK && soma_dataset_shape(train, &shape, &ndim) == SOMA_OK;
+    if (fine && !whole) fine = layers(ctx, r->recipe, shape, ndim, &parameters);
+    fine = fine && soma_train_explain(r->recipe, data, &plan) == SOMA_OK;
+    if (!fine && soma_recipe_problem_count(r->recipe) > before) return cli_recipe_complain(r, before), CLI_FAILED;
+    if (!fine) return cli_error(ctx);
+    soma_recipe_number(r->recipe, "train", "batch", &batch);
+    if (whole) printf("%s", plan);
+    else
+        printf("a training step of %.0f samples: weights %sB, intermediate values %sB\n", batch, large(4 * parameters, a, sizeof a),
+               large(slab_of(plan), b, sizeof b));
+    soma_text_free(ctx, plan);
+    return CLI_FINE;
+}
+
+static int look(int argc, char **argv, const cli_command *self, bool whole) {
+    const char *data = NULL;
+    cli_list sets = {.n = 0};
+    const cli_option options[] = {
+        {"--data", "DIR", "folder that data paths start from (or SOMA_DATA)", CLI_TEXT, &data},
+        {"--set", "KEY.PATH=VALUE", "changes the recipe, as train.batch=1; may be repeated", CLI_REPEATED, &sets},
+    };
+    cli_words w;
+    int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &w, 1, 1);
+    if (status >= 0) return status;
+    soma_context *ctx = cli_context(0);
+    if (!ctx) return CLI_FAILED;
+    cli_recipe r;
+    if (!whole && !is_recipe(w.words[0])) status = of_model(ctx, w.words[0]);
+    else if (!cli_recipe_read(ctx, w.words[0], &sets, &r)) status = CLI_FAILED;
+    else {
+        status = of_recipe(ctx, &r, data ? data : getenv("SOMA_DATA"), whole);
+        cli_recipe_close(&r);
+    }
+    soma_context_free(ctx);
+    return status;
+}
+
+int cli_summary(int argc, char **argv, const cli_command *self) { return look(argc, argv, self, false); }
+int cli_explain(int argc, char **argv, const cli_command *self) { return look(argc, argv, self, true); }

@@ -1,0 +1,73 @@
+/* Writing a safetensors file. Tensors lie in the order of their element sizes, large ones first, then of their names, so that all are aligned. */
+#include "io/archive.h"
+
+#include "base/file.h"
+
+#include <jansson.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t element(const soma_archive_entry *e) { return soma__archive_type_of(e->type)->size; }
+
+static int in_file_order(const void *x, const void *y) {
+    const soma_archive_entry *const *p = x, *const *q = y;
+    int64_t a = element(*p), b = element(*q);
+    return a != b ? (a > b ? -1 : 1) : strcmp((*p)->name, (*q)->name);
+}
+
+static json_t *texts_of(const soma_archive *a) {
+    json_t *texts = json_object();
+    for (const soma__text *t = a->texts; t && texts; t = t->next)
+        if (json_object_set_new(texts, t->key, json_string(t->text)) != 0) json_decref(texts), texts = NULL;
+    return texts;
+}
+
+/* The header as text (of malloc), NULL when out of memory or when a name or text is no UTF-8. */
+static char *head_of(const soma_archive *a, const soma_archive_entry *const *order) {
+    json_t *head = json_object();
+    bool fine = head && (!a->texts || json_object_set_new(head, "__metadata__", texts_of(a)) == 0);
+    int64_t at = 0;
+    for (size_t i = 0; fine && i < a->entries.count; i++) {
+        const soma_archive_entry *e = order[i];
+        json_t *shape = json_array();
+        for (int64_t d = 0; d < e->ndim; d++) json_array_append_new(shape, json_integer(e->shape[d]));
+        json_t *row = json_pack("{s:s, s:o, s:[I, I]}", "dtype", e->type, "shape", shape, "data_offsets", (json_int_t)at,
+                                (json_int_t)at + (json_int_t)e->bytes);
+        fine = row && json_array_size(json_object_get(row, "shape")) == (size_t)e->ndim && json_object_set_new(head, e->name, row) == 0;
+        at += e->bytes;
+    }
+    char *text = fine ? json_dumps(head, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(head);
+    return text;
+}
+
+soma_status soma_archive_write(soma_archive *a, const char *path) {
+    if (!a) return SOMA_ERROR_ARGUMENT;
+    if (soma_error_status(a->ctx) != SOMA_OK) return soma_error_status(a->ctx);
+    if (!path) return soma_error_raise(a->ctx, SOMA_ERROR_ARGUMENT, "archive_write: the path is NULL");
+    size_t n = a->entries.count;
+    const soma_archive_entry **order = soma_scope_memory(a->ctx, (n + 1) * sizeof *order);
+    soma__file_part *parts = soma_scope_memory(a->ctx, (n + 2) * sizeof *parts);
+    if (!order || !parts) return soma_error_status(a->ctx);
+    for (size_t i = 0; i < n; i++) order[i] = &a->entries.list[i];
+    qsort(order, n, sizeof *order, in_file_order);
+    char *head = head_of(a, order);
+    if (!head) return soma_error_raise(a->ctx, SOMA_ERROR_MEMORY, "archive_write: out of memory, or a name is no UTF-8");
+    size_t length = strlen(head), padded = (length + 7) & ~(size_t)7; /* spaces behind it keep the data aligned */
+    uint8_t size[8];
+    for (int i = 0; i < 8; i++) size[i] = (uint8_t)((uint64_t)padded >> 8 * i);
+    parts[0] = (soma__file_part){size, sizeof size};
+    char *spaced = soma_scope_memory(a->ctx, padded + 1);
+    if (spaced) {
+        memset(spaced, ' ', padded);
+        for (size_t i = 0; i < length; i++) spaced[i] = head[i];
+    }
+    free(head);
+    if (!spaced) return soma_error_status(a->ctx);
+    parts[1] = (soma__file_part){spaced, padded};
+    for (size_t i = 0; i < n; i++) parts[i + 2] = (soma__file_part){order[i]->data, (size_t)order[i]->bytes};
+    char why[256];
+    soma_status s = soma__file_replace(path, parts, n + 2, why, sizeof why);
+    return s == SOMA_OK ? s : soma_error_raise(a->ctx, s, "%s: %s", path, why);
+}

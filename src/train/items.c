@@ -1,0 +1,173 @@
+/* One value of a recipe against the tables: which word, which keys, which types; what is missing gets its default. */
+#include "train/recipe.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static char *copy(soma_recipe *r, const char *text) {
+    size_t n = strlen(text) + 1;
+    char *c = soma_scope_memory_in(r->scope, n);
+    return c ? memcpy(c, text, n) : NULL;
+}
+
+void soma__problem(soma_recipe *r, const char *where, const char *format, ...) {
+    soma__problem_list *p = &r->problems;
+    char sentence[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (p->count == p->capacity) {
+        size_t n = p->capacity ? 2 * p->capacity : 8;
+        soma_problem *list = soma_scope_memory_in(r->scope, n * sizeof *list);
+        if (!list) return;
+        if (p->count) memcpy(list, p->list, p->count * sizeof *list);
+        p->list = list, p->capacity = n;
+    }
+    soma_problem problem = {copy(r, where), copy(r, sentence)};
+    if (problem.where && problem.sentence) p->list[p->count++] = problem;
+}
+
+soma_status soma__problem_raise(soma_recipe *r, size_t i, soma_status status) {
+    return soma_error_raise(r->ctx, status, "recipe, %s: %s", r->problems.list[i].where, r->problems.list[i].sentence);
+}
+
+static const char *kind_name(const void *list, size_t i) {
+    const soma__kinds *k = list;
+    return i < k->n ? k->rows[i].name : NULL;
+}
+static const char *field_name(const void *list, size_t i) {
+    const soma__kind *k = list;
+    return i < k->n_fields ? k->fields[i].key : NULL;
+}
+
+/* "did you mean 'x'?", or all words. */
+static void suggest(char *out, size_t size, const char *word, const char *(*next)(const void *, size_t), const void *list) {
+    const char *near = soma__nearest(word, next, list), *w;
+    int at = near ? snprintf(out, size, "did you mean '%s'?", near) : snprintf(out, size, "there are");
+    for (size_t i = 0; !near && (w = next(list, i)) && at > 0 && (size_t)at < size; i++)
+        at += snprintf(out + at, size - (size_t)at, "%s %s", i ? "," : "", w);
+}
+
+static const char *type_name(const json_t *v) {
+    return json_is_object(v)    ? "a map"
+           : json_is_array(v)   ? "a list"
+           : json_is_string(v)  ? "text"
+           : json_is_boolean(v) ? "true or false"
+           : json_is_number(v)  ? "a number"
+                                : "nothing";
+}
+
+/* The value as the field wants it (a new reference), or NULL with the problem noted. */
+static json_t *field_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
+    if (f->type == SOMA__TRUTH || f->type == SOMA__TEXT) {
+        if (f->type == SOMA__TRUTH ? json_is_boolean(v) : json_is_string(v)) return json_incref(v);
+        soma__problem(r, where, "%s is %s; %s is wanted", f->key, type_name(v), f->type == SOMA__TRUTH ? "true or false" : "text");
+        return NULL;
+    }
+    double x = json_is_number(v) ? json_number_value(v) : 0;
+    if (!json_is_number(v)) soma__problem(r, where, "%s is %s; a number is wanted", f->key, type_name(v));
+    else if (f->type == SOMA__INTEGER && (!(x >= -9007199254740992.0 && x <= 9007199254740992.0) || (double)(int64_t)x != x))
+        soma__problem(r, where, "%s is %g; a whole number is wanted", f->key, x);
+    else if (x < f->least || x > f->most || (f->open_least && x == f->least) || (f->open_most && x == f->most)) {
+        char ends[96];
+        if (f->most == __builtin_inf()) snprintf(ends, sizeof ends, "%g or more", f->least);
+        else snprintf(ends, sizeof ends, "%s%g, %g%s", f->open_least ? "(" : "[", f->least, f->most, f->open_most ? ")" : "]");
+        soma__problem(r, where, "%s is %g; %s is wanted%s", f->key, x, ends, f->open_least && x == f->least ? " (but not that)" : "");
+    } else return f->type == SOMA__INTEGER ? json_integer((json_int_t)x) : json_real(x);
+    return NULL;
+}
+
+static void fill_defaults(soma_recipe *r, const soma__kind *kind, const char *where, json_t *given, soma__item *out) {
+    for (size_t i = 0; i < kind->n_fields; i++) {
+        const soma__field *f = &kind->fields[i];
+        if (json_object_get(out->fields, f->key) || json_object_get(given, f->key)) continue;
+        if (!f->otherwise) {
+            soma__problem(r, where, "%s needs '%s' (%s)", kind->name, f->key, f->doc);
+            continue;
+        }
+        json_t *v = json_loads(f->otherwise, JSON_DECODE_ANY, NULL);
+        if (v && f->type == SOMA__NUMBER && json_is_integer(v)) {
+            json_t *real = json_real((double)json_integer_value(v));
+            json_decref(v);
+            v = real;
+        }
+        if (!v || json_object_set_new(out->fields, f->key, v) != 0) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
+    }
+}
+
+void soma__fields_read(soma_recipe *r, const soma__kind *kind, const char *where, json_t *value, const char *skip, soma__item *out) {
+    const char *key;
+    json_t *v;
+    out->kind = kind;
+    out->fields = json_object();
+    if (!out->fields) {
+        soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
+        return;
+    }
+    if (value && !json_is_object(value)) {
+        soma__problem(r, where, "%s is %s; a map of keys and values is wanted", kind->name, type_name(value));
+        return;
+    }
+    json_object_foreach(value, key, v) {
+        char at[512], hint[400];
+        if (skip && strcmp(key, skip) == 0) continue;
+        snprintf(at, sizeof at, "%s/%s", where, key);
+        const soma__field *f = soma__field_find(kind, key);
+        json_t *fine = f ? field_value(r, f, at, v) : NULL;
+        if (!f) {
+            suggest(hint, sizeof hint, key, field_name, kind);
+            soma__problem(r, at, "%s has no key '%s'; %s", kind->name, key, kind->n_fields ? hint : "it has none");
+        } else if (fine && json_object_set_new(out->fields, key, fine) != 0) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
+    }
+    fill_defaults(r, kind, where, value, out);
+}
+
+static const soma__kind *find(soma_recipe *r, const soma__kinds *kinds, const char *where, const char *word) {
+    const soma__kind *k = soma__kind_find(kinds, word);
+    char hint[400];
+    if (k) return k;
+    suggest(hint, sizeof hint, word, kind_name, kinds);
+    soma__problem(r, where, "unknown %s '%s'; %s", kinds->what, word, hint);
+    return NULL;
+}
+
+void soma__item_read(soma_recipe *r, const soma__kinds *kinds, const char *where, json_t *value, soma__item *out) {
+    *out = (soma__item){0};
+    const char *word = json_string_value(value);
+    json_t *fields = NULL;
+    char at[512];
+    snprintf(at, sizeof at, "%s", where);
+    if (!word && json_is_object(value) && json_object_size(value) == 1) {
+        void *first = json_object_iter(value);
+        word = json_object_iter_key(first);
+        fields = json_object_iter_value(first);
+        snprintf(at, sizeof at, "%s/%s", where, word);
+    }
+    if (!word) {
+        soma__problem(r, where, "%s is no %s; a word, or one word with its settings ({word: ...}), is wanted", type_name(value), kinds->what);
+        return;
+    }
+    const soma__kind *kind = find(r, kinds, at, word);
+    if (!kind) return;
+    json_t *wrapped = NULL;
+    if (fields && !json_is_object(fields) && !json_is_null(fields)) {
+        if (!kind->main) {
+            soma__problem(r, at, "%s takes no setting", kind->name);
+            return;
+        }
+        wrapped = json_pack("{s:O}", kind->main, fields);
+    }
+    soma__fields_read(r, kind, at, wrapped ? wrapped : json_is_object(fields) ? fields : NULL, NULL, out);
+    json_decref(wrapped);
+}
+
+json_t *soma__item_json(const soma__item *i) {
+    if (!i->kind->n_fields) return json_string(i->kind->name);
+    json_t *fields = json_object();
+    for (size_t k = 0; k < i->kind->n_fields && fields; k++) /* in the order of the table */
+        if (json_object_set(fields, i->kind->fields[k].key, json_object_get(i->fields, i->kind->fields[k].key)) != 0)
+            json_decref(fields), fields = NULL;
+    return fields ? json_pack("{s:o}", i->kind->name, fields) : NULL;
+}

@@ -1,0 +1,233 @@
+/* Recipes: reading the sections, and making what they name. */
+#include "train/recipe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LAYERS_MOST 10000
+
+static void release(void *arg) {
+    soma_recipe *r = arg;
+    soma__item *one[] = {&r->data, &r->loss, &r->optim, &r->train};
+    for (size_t i = 0; i < sizeof one / sizeof *one; i++) json_decref(one[i]->fields);
+    for (size_t i = 0; i < r->n_layers; i++) json_decref(r->layers[i].fields);
+    json_decref(r->root);
+    free(r->text);
+}
+
+static void read_data(soma_recipe *r, json_t *value) {
+    const char *word = json_string_value(json_object_get(value, "kind"));
+    if (!json_is_object(value) || !json_object_get(value, "kind")) {
+        soma__item_read(r, &soma__datas, "/data", value, &r->data);
+        return;
+    }
+    json_t *name = word ? json_string(word) : NULL;
+    if (!word) soma__problem(r, "/data/kind", "kind must be a word");
+    else {
+        soma__item probe = {0};
+        const soma__kind *kind = soma__kind_find(&soma__datas, word);
+        if (kind) soma__fields_read(r, kind, "/data", value, "kind", &r->data);
+        else soma__item_read(r, &soma__datas, "/data/kind", name, &probe); /* says what there is */
+    }
+    json_decref(name);
+}
+
+static void read_layers(soma_recipe *r, json_t *value) {
+    size_t n = json_is_array(value) ? json_array_size(value) : 0;
+    if (!n || n > LAYERS_MOST) {
+        soma__problem(r, "/model", n ? "more than 10000 layers" : "model must be a list of layers, at least one");
+        return;
+    }
+    r->layers = soma_scope_memory_in(r->scope, n * sizeof *r->layers);
+    for (size_t i = 0; r->layers && i < n; i++) {
+        char where[64];
+        snprintf(where, sizeof where, "/model/%zu", i);
+        soma__item_read(r, &soma__layers, where, json_array_get(value, i), &r->layers[i]);
+        r->n_layers = i + 1;
+    }
+}
+
+static const char *section_name(const void *list, size_t i) { return ((const char *const *)list)[i]; }
+
+static void read_sections(soma_recipe *r, bool whole) {
+    static const char *const sections[] = {"data", "model", "loss", "optimizer", "train", NULL};
+    const char *key;
+    json_t *v, *root = r->root;
+    if (!json_is_object(root)) {
+        soma__problem(r, "/", "a recipe is a map of data, model, loss, optimizer and train");
+        return;
+    }
+    json_object_foreach(root, key, v) {
+        bool known = false;
+        char where[300];
+        for (int i = 0; sections[i]; i++) known |= strcmp(key, sections[i]) == 0;
+        if (known) continue;
+        const char *near = soma__nearest(key, section_name, sections);
+        snprintf(where, sizeof where, "/%.250s", key);
+        if (near) soma__problem(r, where, "a recipe has no '%s'; did you mean '%s'?", key, near);
+        else soma__problem(r, where, "a recipe has no '%s'; there are data, model, loss, optimizer and train", key);
+    }
+    if (json_object_get(root, "data")) read_data(r, json_object_get(root, "data"));
+    else if (whole) soma__problem(r, "/", "data is missing, as in data: {kind: idx, path: mnist}");
+    if (json_object_get(root, "model")) read_layers(r, json_object_get(root, "model"));
+    else soma__problem(r, "/", "model is missing, as in model: [flatten, {linear: 128}, relu, {linear: 10}]");
+    json_t *loss = json_object_get(root, "loss"), *optim = json_object_get(root, "optimizer");
+    json_t *word = json_string("cross_entropy"), *adam = json_string("adam");
+    soma__item_read(r, &soma__losses, "/loss", loss ? loss : word, &r->loss);
+    soma__item_read(r, &soma__optims, "/optimizer", optim ? optim : adam, &r->optim);
+    json_decref(word), json_decref(adam);
+    soma__fields_read(r, &soma__trains.rows[0], "/train", json_object_get(root, "train"), NULL, &r->train);
+}
+
+static soma_recipe *read(soma_context *ctx, const char *json, size_t bytes, bool whole) {
+    soma_recipe *r = soma_scope_memory(ctx, sizeof *r);
+    if (!r) return NULL;
+    if (!json) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "recipe_read: the text is NULL"), NULL;
+    r->ctx = ctx;
+    r->scope = soma_scope_innermost(ctx);
+    if (soma_scope_defer(ctx, release, r) != SOMA_OK) return NULL;
+    json_error_t e;
+    r->root = json_loadb(json, bytes, JSON_REJECT_DUPLICATES, &e);
+    if (!r->root) {
+        bool memory = json_error_code(&e) == json_error_out_of_memory;
+        soma_error_raise(ctx, memory ? SOMA_ERROR_MEMORY : SOMA_ERROR_FORMAT, "recipe: line %d, column %d: %s", e.line, e.column, e.text);
+        return NULL;
+    }
+    read_sections(r, whole);
+    return soma_error_status(ctx) == SOMA_OK ? r : NULL;
+}
+
+soma_recipe *soma_recipe_read(soma_context *ctx, const char *json, size_t bytes) { return read(ctx, json, bytes, true); }
+soma_recipe *soma__recipe_of_model(soma_context *ctx, const char *json, size_t bytes) { return read(ctx, json, bytes, false); }
+
+size_t soma_recipe_problem_count(const soma_recipe *r) { return r ? r->problems.count : 0; }
+
+soma_status soma_recipe_problem(const soma_recipe *r, size_t i, soma_problem *out) {
+    if (!r || !out) return SOMA_ERROR_ARGUMENT;
+    if (i >= r->problems.count) return SOMA_ERROR_RANGE;
+    *out = r->problems.list[i];
+    return SOMA_OK;
+}
+
+/* False with the first problem raised. */
+static bool sound(soma_recipe *r) {
+    if (!r || soma_error_status(r->ctx) != SOMA_OK) return false;
+    if (r->problems.count) soma__problem_raise(r, 0, SOMA_ERROR_FORMAT);
+    return !r->problems.count;
+}
+
+const char *soma_recipe_text(soma_recipe *r) {
+    if (!sound(r)) return NULL;
+    if (r->text) return r->text;
+    if (!r->data.kind) return soma_error_raise(r->ctx, SOMA_ERROR_STATE, "recipe: a model file's recipe is not whole"), NULL;
+    json_t *root = json_object(), *layers = json_array(), *data = json_object();
+    bool fine = root && layers && data && json_object_set_new(data, "kind", json_string(r->data.kind->name)) == 0;
+    for (size_t i = 0; fine && i < r->data.kind->n_fields; i++)
+        fine = json_object_set(data, r->data.kind->fields[i].key, json_object_get(r->data.fields, r->data.kind->fields[i].key)) == 0;
+    for (size_t i = 0; fine && i < r->n_layers; i++) fine = json_array_append_new(layers, soma__item_json(&r->layers[i])) == 0;
+    json_t *train = json_object();
+    for (size_t i = 0; fine && train && i < r->train.kind->n_fields; i++)
+        fine = json_object_set(train, r->train.kind->fields[i].key, json_object_get(r->train.fields, r->train.kind->fields[i].key)) == 0;
+    fine = json_object_set_new(root, "data", data) == 0 && fine;
+    fine = json_object_set_new(root, "model", layers) == 0 && fine;
+    fine = json_object_set_new(root, "loss", soma__item_json(&r->loss)) == 0 && fine;
+    fine = json_object_set_new(root, "optimizer", soma__item_json(&r->optim)) == 0 && fine;
+    fine = json_object_set_new(root, "train", train) == 0 && fine;
+    if (fine) r->text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    if (!r->text) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
+    return r->text;
+}
+
+static const soma__item *section(const soma_recipe *r, const char *name) {
+    const struct {
+        const char *name;
+        const soma__item *item;
+    } all[] = {{"data", &r->data}, {"loss", &r->loss}, {"optimizer", &r->optim}, {"train", &r->train}};
+    for (size_t i = 0; name && i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i].name, name) == 0) return all[i].item;
+    return NULL;
+}
+
+soma_status soma_recipe_number(const soma_recipe *r, const char *name, const char *key, double *out) {
+    const soma__item *i = r && key ? section(r, name) : NULL;
+    const json_t *v = i ? json_object_get(i->fields, key) : NULL;
+    if (!out || !(json_is_number(v) || json_is_boolean(v))) return SOMA_ERROR_ARGUMENT;
+    *out = json_is_boolean(v) ? json_is_true(v) : json_number_value(v);
+    return SOMA_OK;
+}
+
+const char *soma_recipe_word(const soma_recipe *r, const char *name, const char *key) {
+    const soma__item *i = r ? section(r, name) : NULL;
+    return !i || !i->kind ? NULL : !key ? i->kind->name : json_string_value(json_object_get(i->fields, key));
+}
+
+soma_status soma_recipe_data(soma_recipe *r, const char *folder, soma_dataset **train, soma_dataset **test) {
+    if (train) *train = NULL;
+    if (test) *test = NULL;
+    if (!sound(r)) return r ? soma_error_status(r->ctx) : SOMA_ERROR_ARGUMENT;
+    if (!r->data.kind) return soma_error_raise(r->ctx, SOMA_ERROR_STATE, "recipe: a model file's recipe has no data");
+    if (train && !(*train = r->data.kind->data(r->ctx, r->data.fields, folder, false))) return soma_error_status(r->ctx);
+    if (test && !(*test = r->data.kind->data(r->ctx, r->data.fields, folder, true))) return soma_error_status(r->ctx);
+    return SOMA_OK;
+}
+
+/* Moves a sample's shape through layer i; false with the problem noted and raised. */
+static bool through(soma_recipe *r, size_t i, int64_t *shape, int64_t *ndim) {
+    char why[300], where[64];
+    if (r->layers[i].kind->shape(r->layers[i].fields, shape, ndim, why, sizeof why)) return true;
+    snprintf(where, sizeof where, "/model/%zu", i);
+    soma__problem(r, where, "%s: %s", r->layers[i].kind->name, why);
+    if (soma_error_status(r->ctx) == SOMA_OK) soma__problem_raise(r, r->problems.count - 1, SOMA_ERROR_SHAPE);
+    return false;
+}
+
+static bool start(soma_recipe *r, const int64_t *shape, int64_t ndim, int64_t *now) {
+    if (!sound(r)) return false;
+    bool fits = ndim >= 0 && ndim < SOMA_MAX_DIMS && (shape || !ndim);
+    for (int64_t d = 0; fits && d < ndim; d++) fits = (now[d] = shape[d]) > 0;
+    if (!fits) soma_error_raise(r->ctx, SOMA_ERROR_SHAPE, "recipe: a sample needs up to 7 dimensions with sizes of 1 or more");
+    return fits;
+}
+
+soma_module *soma_recipe_model(soma_recipe *r, const int64_t *shape, int64_t ndim) {
+    int64_t now[SOMA_MAX_DIMS] = {0};
+    if (!r || !start(r, shape, ndim, now)) return NULL;
+    soma_module **parts = soma_scope_memory(r->ctx, r->n_layers * sizeof *parts);
+    for (size_t i = 0; i < r->n_layers; i++) {
+        int64_t in[SOMA_MAX_DIMS], in_ndim = ndim;
+        memcpy(in, now, sizeof in);
+        if (!through(r, i, now, &ndim)) return NULL;
+        if (!parts || !(parts[i] = r->layers[i].kind->build(r->ctx, r->layers[i].fields, in, in_ndim))) return NULL;
+    }
+    return soma_nn_sequential(r->ctx, parts, r->n_layers);
+}
+
+soma_optim *soma_recipe_optim(soma_recipe *r, soma_module *model) {
+    soma_tensor *const *params;
+    size_t n;
+    if (!sound(r) || !model || soma_module_parameters(model, &params, &n) != SOMA_OK) return NULL;
+    return r->optim.kind->optim(r->ctx, r->optim.fields, params, n);
+}
+
+soma_tensor *soma_recipe_loss(soma_recipe *r, soma_tensor *output, soma_tensor *target) {
+    return sound(r) ? r->loss.kind->loss(r->loss.fields, output, target) : NULL;
+}
+
+size_t soma_recipe_layer_count(const soma_recipe *r) { return r ? r->n_layers : 0; }
+
+soma_status soma_recipe_layers(soma_recipe *r, const int64_t *shape, int64_t ndim, soma_layer_info *out) {
+    int64_t now[SOMA_MAX_DIMS] = {0};
+    if (!r || !out) return SOMA_ERROR_ARGUMENT;
+    if (!start(r, shape, ndim, now)) return soma_error_status(r->ctx);
+    for (size_t i = 0; i < r->n_layers; i++) {
+        int64_t in[SOMA_MAX_DIMS], in_ndim = ndim;
+        memcpy(in, now, sizeof in);
+        if (!through(r, i, now, &ndim)) return soma_error_status(r->ctx);
+        out[i] = (soma_layer_info){.kind = r->layers[i].kind->name, .ndim = ndim};
+        memcpy(out[i].shape, now, sizeof now);
+        if (r->layers[i].kind->count) r->layers[i].kind->count(r->layers[i].fields, in, in_ndim, &out[i].parameters, &out[i].multiply_adds);
+    }
+    return SOMA_OK;
+}

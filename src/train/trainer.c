@@ -1,0 +1,258 @@
+/* The training loop: one captured step, run for each batch; tests and files after each epoch; checkpoints of the state tree. */
+#include "soma/archive.h"
+#include "soma/files.h"
+#include "soma/state.h"
+#include "soma/train.h"
+#include "train/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Numbers of the host that a checkpoint holds. */
+enum { EPOCH, STEP, SEEN, INTEGERS };
+enum { LOSS_SUM, LOSS, TEST_LOSS, ACCURACY, NUMBERS };
+
+typedef struct trainer {
+    soma_context *ctx;
+    soma_recipe *recipe;
+    soma_train_opts o;
+    soma_model *model;
+    soma_dataset *train, *test;
+    soma_loader *loader;
+    soma_optim *optim;
+    soma_tensor *const *params;
+    size_t n_params;
+    double clip;
+    soma_program *program;
+    soma_state *state;
+    int64_t integers[INTEGERS], epochs;
+    double numbers[NUMBERS];
+    char *metrics; /* lines so far */
+    size_t metrics_bytes, metrics_room;
+    double started, saved;
+    bool stopped;
+} trainer;
+
+static double setting(const trainer *t, const char *key) {
+    double v = 0;
+    soma_recipe_number(t->recipe, "train", key, &v);
+    return v;
+}
+
+static soma_status step_body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
+    trainer *t = user;
+    (void)n_in, (void)n_out;
+    out[0] = soma_recipe_loss(t->recipe, soma_forward(t->model->module, in[0]), in[1]);
+    soma_guard_finite(out[0]);
+    soma_backward(out[0], NULL);
+    if (t->clip > 0) {
+        soma_tensor *norm;
+        soma_clip_grad_norm_by(t->params, t->n_params, soma_host_scalar(ctx, &t->clip), &norm);
+        if (norm) soma_guard_finite(norm);
+    }
+    soma_optim_step(t->optim);
+    return soma_optim_zero_grad(t->optim);
+}
+
+/* "out/name"; NULL with the error pending. */
+static char *path_of(const trainer *t, const char *name) {
+    size_t n = strlen(t->o.out) + strlen(name) + 2;
+    char *path = soma_scope_memory(t->ctx, n);
+    if (path) snprintf(path, n, "%s/%s", t->o.out, name);
+    return path;
+}
+
+static soma_status make(trainer *t) {
+    soma_context *ctx = t->ctx;
+    if (soma_recipe_data(t->recipe, t->o.data, &t->train, &t->test) != SOMA_OK || soma_manual_seed(ctx, (uint64_t)setting(t, "seed")) != SOMA_OK ||
+        soma_model_new(t->recipe, t->train, &t->model) != SOMA_OK)
+        return soma_error_status(ctx);
+    int64_t classes = soma_dataset_classes(t->train), tested = soma_dataset_classes(t->test);
+    if (tested > classes) classes = tested;
+    if (classes > t->model->outputs)
+        return soma_error_raise(ctx, SOMA_ERROR_SHAPE,
+                                "recipe: the last layer gives %lld outputs, the data has classes 0 to %lld; %lld outputs are wanted",
+                                (long long)t->model->outputs, (long long)classes - 1, (long long)classes);
+    int64_t batch = (int64_t)setting(t, "batch");
+    t->epochs = (int64_t)setting(t, "epochs");
+    t->clip = setting(t, "clip_norm");
+    t->optim = soma_recipe_optim(t->recipe, t->model->module);
+    t->loader = soma_loader_new(
+        ctx, t->train, batch,
+        &(soma_loader_opts){.shuffle = setting(t, "shuffle") != 0, .drop_last = setting(t, "drop_last") != 0, .seed = (uint64_t)setting(t, "seed")});
+    if (!t->optim || !t->loader || soma_module_parameters(t->model->module, &t->params, &t->n_params) != SOMA_OK) return soma_error_status(ctx);
+    if (!soma_loader_count(t->loader))
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "recipe: a batch of %lld with drop_last leaves no step of %lld samples", (long long)batch,
+                                (long long)soma_dataset_count(t->train));
+    soma_slot slots[2] = {{.shape = {batch}, .ndim = t->model->ndim + 1}, {{batch}, 1, SOMA_I64}};
+    memcpy(slots[0].shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
+    t->program = soma_capture(ctx, step_body, t, slots, 2, 1, NULL);
+    t->state = soma_state_new(ctx);
+    if (!t->program || !t->state) return soma_error_status(ctx);
+    for (int i = 0; i < NUMBERS; i++) t->numbers[i] = i == LOSS_SUM ? 0 : (double)NAN;
+    soma_state_add_module(t->state, "model", t->model->module);
+    soma_state_add_optim(t->state, "optimizer", t->optim);
+    soma_state_add_loader(t->state, "loader", t->loader);
+    soma_state_add_random(t->state, "random");
+    soma_state_add_integers(t->state, "run.integers", t->integers, INTEGERS);
+    return soma_state_add_numbers(t->state, "run.numbers", t->numbers, NUMBERS);
+}
+
+static soma_status save_checkpoint(trainer *t) {
+    soma_scope *scope = soma_scope_open(t->ctx);
+    soma_archive *a = soma_archive_new(t->ctx);
+    char *path = a ? path_of(t, "checkpoint.safetensors") : NULL;
+    if (path && soma_archive_put_text(a, "recipe", soma_recipe_text(t->recipe)) == SOMA_OK &&
+        soma_archive_put_text(a, "metrics", t->metrics ? t->metrics : "") == SOMA_OK && soma_state_put(t->state, a) == SOMA_OK)
+        soma_archive_write(a, path);
+    soma_scope_close(scope);
+    t->saved = soma_seconds();
+    return soma_error_status(t->ctx);
+}
+
+static bool keep_metrics(trainer *t, const char *text, size_t n) {
+    if (t->metrics_bytes + n + 1 > t->metrics_room) {
+        size_t room = 2 * (t->metrics_bytes + n + 1);
+        char *bigger = soma_scope_memory_in(t->model->scope, room);
+        if (!bigger) return false;
+        if (t->metrics_bytes) memcpy(bigger, t->metrics, t->metrics_bytes);
+        t->metrics = bigger, t->metrics_room = room;
+    }
+    memcpy(t->metrics + t->metrics_bytes, text, n);
+    t->metrics_bytes += n;
+    t->metrics[t->metrics_bytes] = 0;
+    return true;
+}
+
+static soma_status resume(trainer *t) {
+    char *path = path_of(t, "checkpoint.safetensors");
+    if (!path || !soma_file_exists(path)) return soma_error_status(t->ctx);
+    if (!t->o.resume) return soma_error_raise(t->ctx, SOMA_ERROR_STATE, "%s has a run already; resume it, or take another folder", t->o.out);
+    soma_scope *scope = soma_scope_open(t->ctx);
+    soma_archive *a = soma_archive_open(t->ctx, path);
+    const char *recipe = soma_archive_text(a, "recipe"), *metrics = soma_archive_text(a, "metrics");
+    if (a && (!recipe || !metrics)) soma_error_raise(t->ctx, SOMA_ERROR_FORMAT, "%s: no checkpoint of soma: its recipe or metrics are missing", path);
+    else if (a && strcmp(recipe, soma_recipe_text(t->recipe)) != 0)
+        soma_error_raise(t->ctx, SOMA_ERROR_STATE, "%s is of a run with another recipe; give that recipe, or another folder", path);
+    else if (a && soma_state_take(t->state, a, false) == SOMA_OK) keep_metrics(t, metrics, strlen(metrics));
+    soma_scope_close(scope);
+    if (soma_error_status(t->ctx) == SOMA_OK && (t->integers[EPOCH] < 0 || t->integers[EPOCH] > t->epochs))
+        soma_error_raise(t->ctx, SOMA_ERROR_FORMAT, "%s: no checkpoint of this recipe: epoch %lld of %lld", path, (long long)t->integers[EPOCH],
+                         (long long)t->epochs);
+    return soma_error_status(t->ctx);
+}
+
+static void tell(const trainer *t, bool epoch_ends) {
+    if (!t->o.progress) return;
+    int64_t steps = soma_loader_count(t->loader);
+    soma_progress p = {.epoch = t->integers[EPOCH] + (epoch_ends ? 0 : 1),
+                       .epochs = t->epochs,
+                       .step = epoch_ends ? steps : t->integers[STEP],
+                       .steps = steps,
+                       .samples = t->integers[SEEN],
+                       .epoch_ends = epoch_ends,
+                       .test_loss = t->numbers[TEST_LOSS],
+                       .accuracy = t->numbers[ACCURACY],
+                       .loss = epoch_ends ? t->numbers[LOSS] : t->numbers[LOSS_SUM] / (double)t->integers[SEEN],
+                       .seconds = soma_seconds() - t->started};
+    t->o.progress(t->o.user, &p);
+}
+
+static soma_status not_finite(trainer *t) {
+    soma_error_take(t->ctx);
+    double lr = 0;
+    soma_recipe_number(t->recipe, "optimizer", "lr", &lr);
+    return soma_error_raise(t->ctx, SOMA_ERROR_NONFINITE,
+                            "the loss or the gradient is no finite number at step %lld of epoch %lld; try a smaller learning rate than %g, "
+                            "clip_norm: 1 under train, or look for "
+                            "broken values in the data; the model of the last whole epoch is kept",
+                            (long long)t->integers[STEP] + 1, (long long)t->integers[EPOCH] + 1, lr);
+}
+
+static soma_status step(trainer *t, const soma_batch *b) {
+    soma_slot shape = {.shape = {b->count}};
+    double loss;
+    memcpy(shape.shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
+    if (soma_program_bind(t->program, 0, b->inputs, shape.shape) != SOMA_OK || soma_program_bind(t->program, 1, b->targets, &b->count) != SOMA_OK)
+        return soma_error_status(t->ctx);
+    soma_status s = soma_program_run(t->program);
+    if (s == SOMA_ERROR_NONFINITE) return not_finite(t);
+    if (s != SOMA_OK || (s = soma_program_item(t->program, 0, &loss)) != SOMA_OK) return s;
+    t->integers[STEP]++;
+    t->integers[SEEN] += b->count;
+    t->numbers[LOSS_SUM] += loss * (double)b->count;
+    return SOMA_OK;
+}
+
+/* The model, the lines, the checkpoint; the last one last, so that a kill before it repeats the epoch's end. */
+static soma_status save_epoch(trainer *t) {
+    char line[512];
+    int n = snprintf(line, sizeof line, "{\"epoch\": %lld, \"loss\": %.9g, \"test_loss\": %.9g, \"accuracy\": %.9g}\n", (long long)t->integers[EPOCH],
+                     t->numbers[LOSS], t->numbers[TEST_LOSS], t->numbers[ACCURACY]);
+    if (n < 0 || !keep_metrics(t, line, (size_t)n) || !t->o.out) return soma_error_status(t->ctx);
+    soma_scope *scope = soma_scope_open(t->ctx);
+    char *model = path_of(t, "model.safetensors"), *metrics = path_of(t, "metrics.jsonl");
+    if (model && metrics && soma_model_save(t->model, model) == SOMA_OK) soma_file_write(t->ctx, metrics, t->metrics, t->metrics_bytes);
+    soma_scope_close(scope);
+    return soma_error_status(t->ctx) == SOMA_OK ? save_checkpoint(t) : soma_error_status(t->ctx);
+}
+
+static soma_status end_epoch(trainer *t) {
+    if (soma_model_evaluate(t->model, t->test, &t->numbers[TEST_LOSS], &t->numbers[ACCURACY]) != SOMA_OK) return soma_error_status(t->ctx);
+    t->numbers[LOSS] = t->numbers[LOSS_SUM] / (double)t->integers[SEEN];
+    t->numbers[LOSS_SUM] = 0;
+    t->integers[EPOCH]++;
+    t->integers[STEP] = t->integers[SEEN] = 0;
+    if (soma_loader_start(t->loader, t->integers[EPOCH]) != SOMA_OK || save_epoch(t) != SOMA_OK) return soma_error_status(t->ctx);
+    tell(t, true);
+    return SOMA_OK;
+}
+
+static soma_status run(trainer *t) {
+    double every = t->o.checkpoint_seconds.set ? t->o.checkpoint_seconds.value : 10;
+    soma_batch b;
+    t->started = t->saved = soma_seconds();
+    while (t->integers[EPOCH] < t->epochs && !t->stopped) {
+        while (!t->stopped && soma_loader_next(t->loader, &b)) {
+            if (step(t, &b) != SOMA_OK) return soma_error_status(t->ctx);
+            tell(t, false);
+            t->stopped = t->o.stop && *t->o.stop;
+            if (t->o.out && !t->stopped && soma_seconds() - t->saved >= every && save_checkpoint(t) != SOMA_OK) return soma_error_status(t->ctx);
+        }
+        if (soma_error_status(t->ctx) != SOMA_OK) return soma_error_status(t->ctx);
+        if (!t->stopped && end_epoch(t) != SOMA_OK) return soma_error_status(t->ctx);
+    }
+    return t->stopped && t->o.out ? save_checkpoint(t) : SOMA_OK;
+}
+
+soma_status soma_train_explain(soma_recipe *recipe, const char *data, char **text) {
+    if (!recipe || !text) return SOMA_ERROR_ARGUMENT;
+    *text = NULL;
+    trainer *t = soma_scope_memory(recipe->ctx, sizeof *t);
+    if (!t) return soma_error_status(recipe->ctx);
+    t->ctx = recipe->ctx;
+    t->recipe = recipe;
+    t->o.data = data;
+    return make(t) == SOMA_OK ? soma_program_explain(t->program, text) : soma_error_status(t->ctx);
+}
+
+soma_status soma_train_v(soma_recipe *recipe, soma_train_result *result, const soma_train_opts *options, size_t size) {
+    if (!recipe || !result) return SOMA_ERROR_ARGUMENT;
+    soma_context *ctx = recipe->ctx;
+    trainer *t = soma_scope_memory(ctx, sizeof *t);
+    memset(result, 0, sizeof *result);
+    if (!t || !soma_options_read(ctx, "train", &t->o, sizeof t->o, options, size)) return soma_error_status(ctx);
+    t->ctx = ctx;
+    t->recipe = recipe;
+    if (t->o.out && soma_folder_lock(ctx, t->o.out) != SOMA_OK) return soma_error_status(ctx);
+    if (make(t) != SOMA_OK || (t->o.out && resume(t) != SOMA_OK)) return soma_error_status(ctx);
+    soma_status s = t->o.started ? t->o.started(t->o.user) : SOMA_OK;
+    if (s != SOMA_OK) return soma_error_raise(ctx, s, "train: the run was not started");
+    if (run(t) != SOMA_OK) return soma_error_status(ctx);
+    soma_module_train(t->model->module, false);
+    *result = (soma_train_result){
+        t->model, t->stopped, t->integers[EPOCH], t->numbers[LOSS], t->numbers[TEST_LOSS], t->numbers[ACCURACY], soma_seconds() - t->started};
+    return SOMA_OK;
+}

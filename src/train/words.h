@@ -1,0 +1,65 @@
+/* The words of recipes as tables: a section has kinds, a kind has fields. A new layer, loss, optimizer or data set is a row. */
+#ifndef SOMA_SRC_TRAIN_WORDS_H
+#define SOMA_SRC_TRAIN_WORDS_H
+
+#include "soma/recipe.h"
+
+#include <jansson.h>
+
+typedef enum soma__field_type { SOMA__INTEGER, SOMA__NUMBER, SOMA__TRUTH, SOMA__TEXT } soma__field_type;
+
+/* A key of a kind. */
+typedef struct soma__field {
+    const char *key;
+    soma__field_type type;
+    const char *otherwise;      /* the default as JSON; NULL: it must be given */
+    double least, most;         /* of numbers */
+    bool open_least, open_most; /* the ends themselves are excluded */
+    const char *doc;
+} soma__field;
+
+/* What a layer does to shapes; a sample's, without the batch. False with a sentence in why. */
+typedef bool (*soma__shape_fn)(const json_t *fields, int64_t *shape, int64_t *ndim, char *why, size_t size);
+/* Parameters and multiply-adds of a sample, for samples of shape `in`. */
+typedef void (*soma__count_fn)(const json_t *fields, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds);
+typedef soma_module *(*soma__build_fn)(soma_context *ctx, const json_t *fields, const int64_t *in, int64_t ndim);
+typedef soma_optim *(*soma__optim_fn)(soma_context *ctx, const json_t *fields, soma_tensor *const *params, size_t n);
+typedef soma_tensor *(*soma__loss_fn)(const json_t *fields, soma_tensor *output, soma_tensor *target);
+typedef soma_dataset *(*soma__data_fn)(soma_context *ctx, const json_t *fields, const char *folder, bool test);
+
+/* A word of a section. `main` is the field that a bare value sets ({linear: 128}), or NULL. */
+typedef struct soma__kind {
+    const char *name, *main;
+    const soma__field *fields;
+    size_t n_fields;
+    soma__shape_fn shape;
+    soma__build_fn build;
+    soma__count_fn count; /* NULL: none of either */
+    soma__optim_fn optim;
+    soma__loss_fn loss;
+    soma__data_fn data;
+} soma__kind;
+
+typedef struct soma__kinds {
+    const char *what; /* "layer", in sentences */
+    const soma__kind *rows;
+    size_t n;
+} soma__kinds;
+
+extern const soma__kinds soma__layers, soma__losses, soma__optims, soma__datas, soma__trains;
+
+const soma__kind *soma__kind_find(const soma__kinds *kinds, const char *name);
+const soma__field *soma__field_find(const soma__kind *kind, const char *key);
+/* The word of the list that is nearest to `word`, NULL when none is near. next(i) is word i, NULL beyond the last. */
+const char *soma__nearest(const char *word, const char *(*next)(const void *list, size_t i), const void *list);
+
+static inline double soma__get(const json_t *fields, const char *key) { return json_number_value(json_object_get(fields, key)); }
+static inline int64_t soma__get_int(const json_t *fields, const char *key) { return json_integer_value(json_object_get(fields, key)); }
+static inline bool soma__get_truth(const json_t *fields, const char *key) { return json_is_true(json_object_get(fields, key)); }
+static inline const char *soma__get_text(const json_t *fields, const char *key) { return json_string_value(json_object_get(fields, key)); }
+
+#define SOMA__FIELDS(a) .fields = (a), .n_fields = sizeof(a) / sizeof *(a)
+#define SOMA__KINDS(what, a) \
+    { what, a, sizeof(a) / sizeof *(a) }
+
+#endif
