@@ -24,7 +24,7 @@ typedef struct arguments {
     cli_progress progress;
     const char *data, *out, *resume, *recipe;
     cli_list sets;
-    int64_t threads, seed;
+    int64_t threads, seed, checkpoint;
     bool quiet, show;
     char recipe_path[4096], out_path[4096], data_path[4096], seed_set[64];
 } arguments;
@@ -138,6 +138,14 @@ static int finish(soma_context *ctx, const arguments *a, const cli_recipe *r, co
     return CLI_FINE;
 }
 
+/* The error; and where data is looked for, when nobody said so. Returns false. */
+static bool complain(soma_context *ctx, const arguments *a) {
+    cli_error(ctx);
+    if (soma_error_status(ctx) == SOMA_ERROR_IO && !a->data)
+        fprintf(stderr, "(--data DIR, or SOMA_DATA, says where the recipe's data paths start)\n");
+    return false;
+}
+
 static int train(soma_context *ctx, arguments *a) {
     cli_recipe r;
     if (a->resume) {
@@ -155,7 +163,7 @@ static int train(soma_context *ctx, arguments *a) {
     soma_train_result result = {0};
     a->ctx = ctx, a->read = &r;
     cli_progress_start(&a->progress, 0);
-    if (choose_out(a, &r) && (soma_recipe_data(r.recipe, a->data, &data, NULL) == SOMA_OK || cli_error(ctx) < 0)) {
+    if (choose_out(a, &r) && (soma_recipe_data(r.recipe, a->data, &data, NULL) == SOMA_OK || complain(ctx, a))) {
         double batch = 1, drop = 0;
         soma_recipe_number(r.recipe, "train", "batch", &batch);
         soma_recipe_number(r.recipe, "train", "drop_last", &drop);
@@ -166,6 +174,7 @@ static int train(soma_context *ctx, arguments *a) {
                              .stop = &stop,
                              .user = a,
                              .started = started,
+                             .checkpoint_seconds = SOMA_SET((double)a->checkpoint),
                              .progress = a->quiet ? NULL : step_done};
         struct sigaction action = {.sa_handler = on_signal};
         sigaction(SIGINT, &action, NULL), sigaction(SIGTERM, &action, NULL);
@@ -173,7 +182,7 @@ static int train(soma_context *ctx, arguments *a) {
         cli_progress_end(&a->progress);
         if (s == SOMA_OK) status = finish(ctx, a, &r, &result);
         else if (soma_recipe_problem_count(r.recipe) > problems) cli_recipe_complain(&r, problems);
-        else cli_error(ctx);
+        else complain(ctx, a);
     }
     soma_scope_close(scope);
     cli_recipe_close(&r);
@@ -181,7 +190,7 @@ static int train(soma_context *ctx, arguments *a) {
 }
 
 int cli_train(int argc, char **argv, const cli_command *self) {
-    arguments a = {.seed = -1};
+    arguments a = {.seed = -1, .checkpoint = 10};
     const cli_option options[] = {
         {"--data", "DIR", "folder that data paths start from (or SOMA_DATA)", CLI_TEXT, &a.data},
         {"--out", "DIR", "folder of the run; default runs/NAME", CLI_TEXT, &a.out},
@@ -189,6 +198,7 @@ int cli_train(int argc, char **argv, const cli_command *self) {
         {"--set", "KEY.PATH=VALUE", "changes the recipe, as train.epochs=3; may be repeated", CLI_REPEATED, &a.sets},
         {"--seed", "N", "the recipe's train.seed", CLI_INTEGER, &a.seed},
         {"--threads", "N", "default: one per processor; the result is the same", CLI_INTEGER, &a.threads},
+        {"--checkpoint", "SECONDS", "between two checkpoints within an epoch; default 10", CLI_INTEGER, &a.checkpoint},
         {"--show", NULL, "draws a few test samples and what the model says of them", CLI_FLAG, &a.show},
         {"--quiet", NULL, "no progress", CLI_FLAG, &a.quiet},
     };

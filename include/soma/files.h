@@ -10,9 +10,13 @@ SOMA_API soma_status soma_file_read(soma_context *ctx, const char *path, size_t 
 SOMA_API soma_status soma_file_write(soma_context *ctx, const char *path, const void *data, size_t bytes);
 /* True when there is a file or folder. */
 SOMA_API bool soma_file_exists(const char *path);
-/* Makes a folder, with those above it, and keeps it for this process until the innermost scope closes: SOMA_ERROR_STATE when another process has it.
- */
-SOMA_API soma_status soma_folder_lock(soma_context *ctx, const char *path);
+/* A folder that is this process's own. */
+typedef struct soma_lock soma_lock;
+/* Makes a folder, with those above it, and keeps it for this process, until soma_folder_unlock or the end of the innermost scope. NULL with
+ * SOMA_ERROR_STATE when another process has it, SOMA_ERROR_IO when it cannot be made. */
+SOMA_API soma_lock *soma_folder_lock(soma_context *ctx, const char *path);
+/* NULL is allowed. */
+SOMA_API void soma_folder_unlock(soma_lock *lock);
 /* Seconds from some moment on, for measuring. */
 SOMA_API double soma_seconds(void);
 

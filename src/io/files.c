@@ -35,20 +35,33 @@ soma_status soma_file_write(soma_context *ctx, const char *path, const void *dat
 
 bool soma_file_exists(const char *path) { return path && soma__file_exists(path); }
 
-static void unlock(void *arg) { soma__file_unlock((int)(intptr_t)arg); }
+struct soma_lock {
+    int fd;
+};
 
-soma_status soma_folder_lock(soma_context *ctx, const char *path) {
-    if (!ctx) return SOMA_ERROR_ARGUMENT;
-    if (!path) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "folder_lock: the path is NULL");
-    if (soma_error_status(ctx) != SOMA_OK) return soma_error_status(ctx);
-    char why[256], lock[4096];
-    int fd = -1, n = snprintf(lock, sizeof lock, "%s/.lock", path);
-    soma_status s = n < 0 || (size_t)n >= sizeof lock ? SOMA_ERROR_ARGUMENT : soma__folder_make(path, why, sizeof why);
-    if (s == SOMA_ERROR_ARGUMENT) snprintf(why, sizeof why, "the path is too long");
-    if (s == SOMA_OK) s = soma__file_lock(lock, &fd, why, sizeof why);
-    if (s != SOMA_OK) return soma_error_raise(ctx, s, "%s: %s", path, why);
-    if (soma_scope_defer(ctx, unlock, (void *)(intptr_t)fd) != SOMA_OK) soma__file_unlock(fd);
-    return soma_error_status(ctx);
+void soma_folder_unlock(soma_lock *lock) {
+    if (!lock) return;
+    soma__file_unlock(lock->fd);
+    lock->fd = -1;
+}
+static void unlock(void *lock) { soma_folder_unlock(lock); }
+
+soma_lock *soma_folder_lock(soma_context *ctx, const char *path) {
+    if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
+    if (!path) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "folder_lock: the path is NULL"), NULL;
+    char why[256], file[4096];
+    soma_lock *lock = soma_scope_memory(ctx, sizeof *lock);
+    if (!lock) return NULL;
+    lock->fd = -1;
+    int n = snprintf(file, sizeof file, "%s/.lock", path);
+    bool fits = n > 0 && (size_t)n < sizeof file;
+    if (!fits) snprintf(why, sizeof why, "the path is too long");
+    soma_status s = fits ? soma__folder_make(path, why, sizeof why) : SOMA_ERROR_ARGUMENT;
+    if (s == SOMA_OK) s = soma__file_lock(file, &lock->fd, why, sizeof why);
+    if (s != SOMA_OK) return soma_error_raise(ctx, s, "%s: %s", path, why), NULL;
+    if (soma_scope_defer(ctx, unlock, lock) == SOMA_OK) return lock;
+    soma_folder_unlock(lock);
+    return NULL;
 }
 
 double soma_seconds(void) { return soma__seconds(); }

@@ -71,10 +71,13 @@ static json_t *field_value(soma_recipe *r, const soma__field *f, const char *whe
     else if (f->type == SOMA__INTEGER && (!(x >= -9007199254740992.0 && x <= 9007199254740992.0) || (double)(int64_t)x != x))
         soma__problem(r, where, "%s is %g; a whole number is wanted", f->key, x);
     else if (x < f->least || x > f->most || (f->open_least && x == f->least) || (f->open_most && x == f->most)) {
-        char ends[96];
-        if (f->most == __builtin_inf()) snprintf(ends, sizeof ends, "%g or more", f->least);
-        else snprintf(ends, sizeof ends, "%s%g, %g%s", f->open_least ? "(" : "[", f->least, f->most, f->open_most ? ")" : "]");
-        soma__problem(r, where, "%s is %g; %s is wanted%s", f->key, x, ends, f->open_least && x == f->least ? " (but not that)" : "");
+        char least[32], most[32];
+        snprintf(least, sizeof least, "%.10g", f->least), snprintf(most, sizeof most, "%.10g", f->most);
+        bool upward = f->most == __builtin_inf() || f->most > 1e6; /* no limit that anybody meets */
+        if (upward && x < f->most) soma__problem(r, where, "%s is %g; %s %s is wanted", f->key, x, f->open_least ? "more than" : "at least", least);
+        else
+            soma__problem(r, where, "%s is %g; a number in %s%s, %s%s is wanted", f->key, x, f->open_least ? "(" : "[", least, most,
+                          f->open_most ? ")" : "]");
     } else return f->type == SOMA__INTEGER ? json_integer((json_int_t)x) : json_real(x);
     return NULL;
 }

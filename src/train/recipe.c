@@ -88,7 +88,7 @@ static soma_recipe *read(soma_context *ctx, const char *json, size_t bytes, bool
     r->scope = soma_scope_innermost(ctx);
     if (soma_scope_defer(ctx, release, r) != SOMA_OK) return NULL;
     json_error_t e;
-    r->root = json_loadb(json, bytes, JSON_REJECT_DUPLICATES, &e);
+    r->root = json_loadb(json, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!r->root) {
         bool memory = json_error_code(&e) == json_error_out_of_memory;
         soma_error_raise(ctx, memory ? SOMA_ERROR_MEMORY : SOMA_ERROR_FORMAT, "recipe: line %d, column %d: %s", e.line, e.column, e.text);

@@ -71,10 +71,13 @@ static soma_status make(trainer *t) {
         return soma_error_status(ctx);
     int64_t classes = soma_dataset_classes(t->train), tested = soma_dataset_classes(t->test);
     if (tested > classes) classes = tested;
-    if (classes > t->model->outputs)
-        return soma_error_raise(ctx, SOMA_ERROR_SHAPE,
-                                "recipe: the last layer gives %lld outputs, the data has classes 0 to %lld; %lld outputs are wanted",
-                                (long long)t->model->outputs, (long long)classes - 1, (long long)classes);
+    if (classes > t->model->outputs) {
+        char where[64];
+        snprintf(where, sizeof where, "/model/%zu", t->recipe->n_layers - 1);
+        soma__problem(t->recipe, where, "the last layer gives %lld outputs, the data has classes 0 to %lld; %lld outputs are wanted",
+                      (long long)t->model->outputs, (long long)classes - 1, (long long)classes);
+        return soma__problem_raise(t->recipe, t->recipe->problems.count - 1, SOMA_ERROR_SHAPE);
+    }
     int64_t batch = (int64_t)setting(t, "batch");
     t->epochs = (int64_t)setting(t, "epochs");
     t->clip = setting(t, "clip_norm");
@@ -227,6 +230,13 @@ static soma_status run(trainer *t) {
     return t->stopped && t->o.out ? save_checkpoint(t) : SOMA_OK;
 }
 
+/* The folder is ours. */
+static soma_status begin(trainer *t) {
+    if (t->o.out && resume(t) != SOMA_OK) return soma_error_status(t->ctx);
+    soma_status s = t->o.started ? t->o.started(t->o.user) : SOMA_OK;
+    return s == SOMA_OK ? run(t) : soma_error_raise(t->ctx, s, "train: the run was not started");
+}
+
 soma_status soma_train_explain(soma_recipe *recipe, const char *data, char **text) {
     if (!recipe || !text) return SOMA_ERROR_ARGUMENT;
     *text = NULL;
@@ -246,11 +256,11 @@ soma_status soma_train_v(soma_recipe *recipe, soma_train_result *result, const s
     if (!t || !soma_options_read(ctx, "train", &t->o, sizeof t->o, options, size)) return soma_error_status(ctx);
     t->ctx = ctx;
     t->recipe = recipe;
-    if (t->o.out && soma_folder_lock(ctx, t->o.out) != SOMA_OK) return soma_error_status(ctx);
-    if (make(t) != SOMA_OK || (t->o.out && resume(t) != SOMA_OK)) return soma_error_status(ctx);
-    soma_status s = t->o.started ? t->o.started(t->o.user) : SOMA_OK;
-    if (s != SOMA_OK) return soma_error_raise(ctx, s, "train: the run was not started");
-    if (run(t) != SOMA_OK) return soma_error_status(ctx);
+    if (make(t) != SOMA_OK) return soma_error_status(ctx);
+    soma_lock *lock = t->o.out ? soma_folder_lock(ctx, t->o.out) : NULL;
+    if (lock || !t->o.out) begin(t);
+    soma_folder_unlock(lock);
+    if (soma_error_status(ctx) != SOMA_OK) return soma_error_status(ctx);
     soma_module_train(t->model->module, false);
     *result = (soma_train_result){
         t->model, t->stopped, t->integers[EPOCH], t->numbers[LOSS], t->numbers[TEST_LOSS], t->numbers[ACCURACY], soma_seconds() - t->started};

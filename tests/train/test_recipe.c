@@ -1,0 +1,126 @@
+/* Recipes: defaults, all mistakes with their places, and what they make. */
+#include "support/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static soma_recipe *read(soma_context *ctx, const char *json) { return soma_recipe_read(ctx, json, strlen(json)); }
+
+#define GLYPHS "\"data\": {\"kind\": \"glyphs\", \"train\": 20, \"test\": 10}"
+
+static void defaults_are_filled_in(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_recipe *r = read(ctx, "{" GLYPHS ", \"model\": [\"flatten\", {\"linear\": 10}, {\"dropout\": {}}]}");
+    check_fine(ctx);
+    const char *text = soma_recipe_text(r);
+    assert_non_null(text);
+    static const char *const parts[] = {"{\"data\":{\"kind\":\"glyphs\",\"train\":20,\"test\":10,\"seed\":1,\"noise\":0.1",
+                                        "\"model\":[\"flatten\",{\"linear\":{\"features\":10,\"bias\":true}},{\"dropout\":{\"p\":0.5}}]",
+                                        "\"loss\":{\"cross_entropy\":{\"label_smoothing\":0.0}}",
+                                        "\"optimizer\":{\"adam\":{\"lr\":0.001,\"beta1\":0.9",
+                                        "\"train\":{\"epochs\":10,\"batch\":128,\"seed\":1,\"shuffle\":true,\"drop_last\":false,\"clip_norm\":0.0}"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strstr(text, parts[i])) fail_msg("%s\nlacks %s", text, parts[i]);
+    /* what is filled in is a recipe, the same one */
+    char copy[4096];
+    snprintf(copy, sizeof copy, "%s", text);
+    assert_string_equal(soma_recipe_text(read(ctx, copy)), copy);
+    double v;
+    assert_int_equal(soma_recipe_number(r, "train", "batch", &v), SOMA_OK);
+    assert_true(v == 128);
+    assert_string_equal(soma_recipe_word(r, "optimizer", NULL), "adam");
+    assert_int_equal(soma_recipe_number(r, "train", "nothing", &v), SOMA_ERROR_ARGUMENT);
+    soma_context_free(ctx);
+}
+
+static void every_mistake_has_a_place_and_a_word(void **state) {
+    (void)state;
+    static const struct {
+        const char *json, *where, *words;
+    } rows[] = {
+        {"5", "/", "a recipe is a map"},
+        {"{}", "/", "data is missing"},
+        {"{" GLYPHS "}", "/", "model is missing"},
+        {"{" GLYPHS ", \"model\": []}", "/model", "at least one"},
+        {"{" GLYPHS ", \"model\": {}}", "/model", "list of layers"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"optimzer\": \"sgd\"}", "/optimzer", "did you mean 'optimizer'?"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"zebra\": 1}", "/zebra", "there are data, model, loss"},
+        {"{" GLYPHS ", \"model\": [\"flaten\"]}", "/model/0", "unknown layer 'flaten'; did you mean 'flatten'?"},
+        {"{" GLYPHS ", \"model\": [\"xyzzy\"]}", "/model/0", "there are linear, flatten, relu"},
+        {"{" GLYPHS ", \"model\": [{\"lienar\": 5}]}", "/model/0/lienar", "did you mean 'linear'?"},
+        {"{" GLYPHS ", \"model\": [{\"linear\": \"many\"}]}", "/model/0/linear/features", "features is text; a number is wanted"},
+        {"{" GLYPHS ", \"model\": [{\"linear\": 2.5}]}", "/model/0/linear/features", "a whole number"},
+        {"{" GLYPHS ", \"model\": [{\"linear\": 0}]}", "/model/0/linear/features", "at least 1 is wanted"},
+        {"{" GLYPHS ", \"model\": [{\"linear\": {}}]}", "/model/0/linear", "linear needs 'features' (outputs)"},
+        {"{" GLYPHS ", \"model\": [{\"linear\": {\"features\": 5, \"bais\": true}}]}", "/model/0/linear/bais", "did you mean 'bias'?"},
+        {"{" GLYPHS ", \"model\": [{\"linear\": {\"features\": 5, \"bias\": 1}}]}", "/model/0/linear/bias", "bias is a number; true or false"},
+        {"{" GLYPHS ", \"model\": [{\"relu\": 1}]}", "/model/0/relu", "relu takes no setting"},
+        {"{" GLYPHS ", \"model\": [{\"relu\": {\"x\": 1}}]}", "/model/0/relu/x", "it has none"},
+        {"{" GLYPHS ", \"model\": [{\"dropout\": 1.5}]}", "/model/0/dropout/p", "[0, 1] is wanted"},
+        {"{" GLYPHS ", \"model\": [5]}", "/model/0", "a number is no layer"},
+        {"{" GLYPHS ", \"model\": [{\"relu\": null, \"linear\": 5}]}", "/model/0", "one word with its settings"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"optimizer\": {\"adam\": {\"beta1\": 1}}}", "/optimizer/adam/beta1", "[0, 1) is wanted"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"optimizer\": {\"sgd\": {\"lr\": -1}}}", "/optimizer/sgd/lr", "at least 0"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"train\": 5}", "/train", "map of keys"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"train\": {\"epochs\": 1e300}}", "/train/epochs", "a whole number"},
+        {"{\"data\": {\"kind\": \"glyps\"}, \"model\": [\"flatten\"]}", "/data/kind", "did you mean 'glyphs'?"},
+        {"{\"data\": {\"kind\": 5}, \"model\": [\"flatten\"]}", "/data/kind", "must be a word"},
+        {"{\"data\": {\"kind\": \"idx\"}, \"model\": [\"flatten\"]}", "/data", "idx needs 'path'"},
+        {"{\"data\": {\"kind\": \"idx\", \"path\": 5}, \"model\": [\"flatten\"]}", "/data/path", "text is wanted"},
+    };
+    soma_context *ctx = check_context(NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        soma_recipe *r = read(ctx, rows[i].json);
+        check_fine(ctx);
+        soma_problem p;
+        bool found = false;
+        for (size_t k = 0; soma_recipe_problem(r, k, &p) == SOMA_OK; k++)
+            found |= strcmp(p.where, rows[i].where) == 0 && strstr(p.sentence, rows[i].words);
+        if (!found) fail_msg("%s: '%s' at %s was expected; there is %s: %s", rows[i].json, rows[i].words, rows[i].where, p.where, p.sentence);
+        assert_null(soma_recipe_text(r)); /* of no use until it is mended */
+        check_error(ctx, SOMA_ERROR_FORMAT, "recipe, /");
+    }
+    assert_null(read(ctx, "{\"a\": }"));
+    check_error(ctx, SOMA_ERROR_FORMAT, "line 1, column 7");
+    assert_null(read(ctx, "{\"a\": 1, \"a\": 2}"));
+    check_error(ctx, SOMA_ERROR_FORMAT, "duplicate");
+    soma_context_free(ctx);
+}
+
+static void layers_are_fitted_to_the_data(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_recipe *r =
+        read(ctx, "{" GLYPHS ", \"model\": [\"flatten\", {\"linear\": {\"features\": 20, \"bias\": false}}, \"relu\", {\"linear\": 10}]}");
+    soma_dataset *train, *test;
+    assert_int_equal(soma_recipe_data(r, NULL, &train, &test), SOMA_OK);
+    assert_true(soma_dataset_count(train) == 20 && soma_dataset_count(test) == 10);
+    const int64_t *shape;
+    int64_t ndim;
+    soma_dataset_shape(train, &shape, &ndim);
+    soma_module *m = soma_recipe_model(r, shape, ndim);
+    check_fine(ctx);
+    static const char *const keys[] = {"1.weight", "3.weight", "3.bias"};
+    for (size_t i = 0; i < 3; i++) {
+        char key[32];
+        soma_tensor *t;
+        soma_module_state(m, i, key, sizeof key, &t);
+        assert_string_equal(key, keys[i]);
+    }
+    soma_layer_info info[4];
+    soma_recipe_layers(r, shape, ndim, info);
+    assert_true(info[1].parameters == 15680 && info[1].multiply_adds == 15680 && info[3].parameters == 210 && info[3].shape[0] == 10);
+    assert_non_null(soma_recipe_optim(r, m));
+    r = read(ctx, "{" GLYPHS ", \"model\": [\"relu\", {\"linear\": 10}]}");
+    assert_null(soma_recipe_model(r, shape, ndim));
+    check_error(ctx, SOMA_ERROR_SHAPE, "/model/1: linear: its input has 2 dimensions (28 x 28), it wants one; put flatten before it");
+    assert_int_equal(soma_recipe_problem_count(r), 1);
+    soma_context_free(ctx);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults_are_filled_in), cmocka_unit_test(every_mistake_has_a_place_and_a_word),
+                                       cmocka_unit_test(layers_are_fitted_to_the_data)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
