@@ -3,12 +3,19 @@ PREFIX ?= /usr/local
 GENERATOR := $(if $(shell command -v ninja),-G Ninja,)
 TESTED = ctest --output-on-failure --no-tests=error
 
-.PHONY: all install setup check check-asan check-tsan check-bits check-arm64 bench format lint clean
+demo_run = build/demo
+
+.PHONY: all demo install setup check check-asan check-tsan check-bits check-arm64 bench format lint clean
 
 all:
 	@cmake -S . -B build $(GENERATOR) -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX) > build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
 	@rm -f build.log
 	@cmake --build build
+
+# Trains on digits that the program draws, and shows a few of them with what the model says.
+demo: setup all
+	@rm -rf $(demo_run)
+	@build/soma train recipes/glyphs-mlp.yaml --out $(demo_run) --show
 
 install: all
 	@cmake --install build --prefix $(PREFIX)

@@ -54,10 +54,10 @@ int cli_eval(int argc, char **argv, const cli_command *self) {
     int64_t threads = 0;
     bool json = false;
     const cli_option options[] = {
-        {"--data", "DIR", "folder that data paths start from (or SOMA_DATA)", CLI_TEXT, &data},
-        {"--recipe", "RECIPE", "whose test data; default: recipe.yaml beside the model", CLI_TEXT, &recipe},
+        {"--data", "DIR", "where data paths start (or SOMA_DATA)", CLI_TEXT, &data},
+        {"--recipe", "RECIPE", "whose test data; default: beside the model", CLI_TEXT, &recipe},
         {"--json", NULL, "one line of JSON", CLI_FLAG, &json},
-        {"--threads", "N", "default: one per processor; the result is the same", CLI_INTEGER, &threads},
+        {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &threads},
     };
     cli_words w;
     int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &w, 1, 1);

@@ -10,9 +10,9 @@
 static const cli_command commands[] = {
     {"train", "RECIPE", "Trains a recipe's model; --resume goes on with a run.", "soma train recipes/glyphs-mlp.yaml --out runs/glyphs", cli_train},
     {"eval", "MODEL", "Measures a model on the test data of its recipe.", "soma eval runs/glyphs --json", cli_eval},
-    {"summary", "RECIPE|MODEL", "Lists layers, shapes, parameters, multiply-adds and memory.", "soma summary recipes/glyphs-mlp.yaml", cli_summary},
-    {"explain", "RECIPE", "Shows the plan of a training step: kernels, what is fused, memory.", "soma explain recipes/glyphs-mlp.yaml", cli_explain},
-    {"doctor", "", "Says what this machine and this build have, and measures its peak.", "soma doctor", cli_doctor},
+    {"summary", "RECIPE|MODEL", "Lists layers, shapes, parameters, work and memory.", "soma summary recipes/glyphs-mlp.yaml", cli_summary},
+    {"explain", "RECIPE", "Shows the plan of a step: kernels, fusion, memory.", "soma explain recipes/glyphs-mlp.yaml", cli_explain},
+    {"doctor", "", "Says what machine and build have; measures the peak.", "soma doctor", cli_doctor},
 };
 #define COMMANDS (int)(sizeof commands / sizeof *commands)
 

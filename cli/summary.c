@@ -91,8 +91,8 @@ static int look(int argc, char **argv, const cli_command *self, bool whole) {
     const char *data = NULL;
     cli_list sets = {.n = 0};
     const cli_option options[] = {
-        {"--data", "DIR", "folder that data paths start from (or SOMA_DATA)", CLI_TEXT, &data},
-        {"--set", "KEY.PATH=VALUE", "changes the recipe, as train.batch=1; may be repeated", CLI_REPEATED, &sets},
+        {"--data", "DIR", "where data paths start (or SOMA_DATA)", CLI_TEXT, &data},
+        {"--set", "KEY.PATH=VALUE", "changes the recipe: train.batch=1; repeatable", CLI_REPEATED, &sets},
     };
     cli_words w;
     int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &w, 1, 1);

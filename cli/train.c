@@ -25,7 +25,7 @@ typedef struct arguments {
     const char *data, *out, *resume, *recipe;
     cli_list sets;
     int64_t threads, seed, checkpoint;
-    bool quiet, show;
+    bool quiet, show, no_prefetch;
     char recipe_path[4096], out_path[4096], data_path[4096], seed_set[64];
 } arguments;
 
@@ -174,6 +174,7 @@ static int train(soma_context *ctx, arguments *a) {
                              .stop = &stop,
                              .user = a,
                              .started = started,
+                             .no_prefetch = a->no_prefetch,
                              .checkpoint_seconds = SOMA_SET((double)a->checkpoint),
                              .progress = a->quiet ? NULL : step_done};
         struct sigaction action = {.sa_handler = on_signal};
@@ -192,14 +193,15 @@ static int train(soma_context *ctx, arguments *a) {
 int cli_train(int argc, char **argv, const cli_command *self) {
     arguments a = {.seed = -1, .checkpoint = 10};
     const cli_option options[] = {
-        {"--data", "DIR", "folder that data paths start from (or SOMA_DATA)", CLI_TEXT, &a.data},
+        {"--data", "DIR", "where data paths start (or SOMA_DATA)", CLI_TEXT, &a.data},
         {"--out", "DIR", "folder of the run; default runs/NAME", CLI_TEXT, &a.out},
         {"--resume", "DIR", "goes on with the run in DIR", CLI_TEXT, &a.resume},
-        {"--set", "KEY.PATH=VALUE", "changes the recipe, as train.epochs=3; may be repeated", CLI_REPEATED, &a.sets},
+        {"--set", "KEY.PATH=VALUE", "changes the recipe: train.epochs=3; repeatable", CLI_REPEATED, &a.sets},
         {"--seed", "N", "the recipe's train.seed", CLI_INTEGER, &a.seed},
-        {"--threads", "N", "default: one per processor; the result is the same", CLI_INTEGER, &a.threads},
-        {"--checkpoint", "SECONDS", "between two checkpoints within an epoch; default 10", CLI_INTEGER, &a.checkpoint},
-        {"--show", NULL, "draws a few test samples and what the model says of them", CLI_FLAG, &a.show},
+        {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &a.threads},
+        {"--checkpoint", "SECONDS", "between two checkpoints in an epoch; default 10", CLI_INTEGER, &a.checkpoint},
+        {"--no-prefetch", NULL, "batches without a thread; the same result", CLI_FLAG, &a.no_prefetch},
+        {"--show", NULL, "draws test samples and what the model says", CLI_FLAG, &a.show},
         {"--quiet", NULL, "no progress", CLI_FLAG, &a.quiet},
     };
     cli_words w;

@@ -18,7 +18,7 @@ static void place(struct fy_node *n, int *line, int *column) {
     if (t) m = fy_token_start_mark(t);
     *line = *column = 0;
     if (m) {
-        *line = m->line + 1, *column = m->column + 1;
+        *line = m->line + 1, *column = m->column + (fy_node_is_alias(n) ? 0 : 1); /* an alias's mark is behind its star */
         return;
     }
     if (n && fy_node_is_mapping(n)) {
@@ -109,6 +109,16 @@ static json_t *convert(converter *c, struct fy_node *n, int depth) {
     if (!text) return json_null();
     json_t *value = fy_node_get_style(n) == FYNS_PLAIN ? plain(text, length) : json_stringn(text, length);
     return value ? value : refuse(c, n, "this text is no UTF-8");
+}
+
+/* Is there nothing but blanks and comments? */
+static bool is_empty(const char *text) {
+    for (;; text++) {
+        text += strspn(text, " \t\r\n");
+        if (*text != '#') return !*text;
+        text += strcspn(text, "\n");
+        if (!*text) return true;
+    }
 }
 
 static struct fy_document *parse(const char *path, const char *text, size_t length) {
@@ -233,6 +243,10 @@ bool cli_recipe_read(soma_context *ctx, const char *path, const cli_list *sets, 
     const char *slash = strrchr(path, '/');
     *out = (cli_recipe){.path = path, .name = slash ? slash + 1 : path, .sets = sets};
     if (soma_file_read(ctx, path, FILE_MOST, &text, &bytes) != SOMA_OK) return cli_error(ctx), false;
+    if (is_empty(text)) {
+        fprintf(stderr, "%s:1:1: the recipe is empty; a map of data, model, loss, optimizer and train is wanted\n", path);
+        return false;
+    }
     out->document = parse(path, text, bytes);
     converter c = {path, false};
     json_t *root = out->document ? convert(&c, fy_document_root(out->document), 0) : NULL;

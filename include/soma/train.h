@@ -30,6 +30,8 @@ typedef struct soma_train_opts {
     void *user;
     /* polled after each step: nonzero ends the run with a checkpoint */
     const volatile int *stop;
+    /* nonzero: batches are made by the calling thread; the same batches */
+    int64_t no_prefetch;
     /* seconds between two checkpoints within an epoch; default: 10 */
     soma_optional checkpoint_seconds;
     uint64_t reserved[4];

@@ -82,9 +82,11 @@ static soma_status make(trainer *t) {
     t->epochs = (int64_t)setting(t, "epochs");
     t->clip = setting(t, "clip_norm");
     t->optim = soma_recipe_optim(t->recipe, t->model->module);
-    t->loader = soma_loader_new(
-        ctx, t->train, batch,
-        &(soma_loader_opts){.shuffle = setting(t, "shuffle") != 0, .drop_last = setting(t, "drop_last") != 0, .seed = (uint64_t)setting(t, "seed")});
+    t->loader = soma_loader_new(ctx, t->train, batch,
+                                &(soma_loader_opts){.shuffle = setting(t, "shuffle") != 0,
+                                                    .drop_last = setting(t, "drop_last") != 0,
+                                                    .seed = (uint64_t)setting(t, "seed"),
+                                                    .no_prefetch = t->o.no_prefetch});
     if (!t->optim || !t->loader || soma_module_parameters(t->model->module, &t->params, &t->n_params) != SOMA_OK) return soma_error_status(ctx);
     if (!soma_loader_count(t->loader))
         return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "recipe: a batch of %lld with drop_last leaves no step of %lld samples", (long long)batch,
