@@ -53,7 +53,7 @@ static void usage(FILE *to) {
     fprintf(to, "\n  soma COMMAND --help    options of a command, with an example\n  soma --version\n\nExample: %s\n", commands[0].example);
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
     if (argc < 2) {
         usage(stderr);
         return CLI_USAGE;
@@ -67,11 +67,14 @@ int main(int argc, char **argv) {
         return CLI_FINE;
     }
     for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            int status = commands[i].run(argc - 2, argv + 2, &commands[i]);
-            if (fflush(stdout) != 0 || ferror(stdout)) return CLI_FAILED; /* a full disk behind a redirection */
-            return status;
-        }
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 2, argv + 2, &commands[i]);
     cli_fail("there is no command '%s'; soma --help lists them", argv[1]);
     return CLI_USAGE;
+}
+
+int main(int argc, char **argv) {
+    int status = run(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    cli_fail("what was said could not be written"); /* a full disk behind a redirection */
+    return CLI_FAILED;
 }

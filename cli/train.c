@@ -108,8 +108,8 @@ static void show(soma_context *ctx, const arguments *a, const cli_recipe *r, som
         snprintf(said[n], sizeof said[n], "says %lld (%.0f %%)%s", (long long)best, 100 * (double)p[best], best == target ? "" : ", wrong");
         pictures[n] = x + n * pixels, texts[n] = said[n];
     }
-    int fit = cli_columns() / ((int)shape[1] + 2);
-    cli_draw(pictures, texts, n < fit ? n : fit > 0 ? fit : 1, (int)shape[0], (int)shape[1]);
+    int rows = 2 * (cli_columns() / ((int)shape[1] + 2)); /* two rows of pictures */
+    cli_draw(pictures, texts, n < rows ? n : rows > 0 ? rows : 1, (int)shape[0], (int)shape[1]);
     free(x), free(raw), free(p);
     (void)ctx;
 }
