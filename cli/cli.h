@@ -62,6 +62,8 @@ typedef struct cli_recipe {
 } cli_recipe;
 /* Reads a recipe and applies --set key.path=value. All its mistakes go to stderr, each with file, line and column: false. */
 bool cli_recipe_read(soma_context *ctx, const char *path, const cli_list *sets, cli_recipe *out);
+/* The same from text, which ends with a zero byte; path is its name. */
+bool cli_recipe_parse(soma_context *ctx, const char *path, const char *text, size_t bytes, const cli_list *sets, cli_recipe *out);
 /* Says what the recipe's problems are, from number `from` on. */
 void cli_recipe_complain(const cli_recipe *r, size_t from);
 void cli_recipe_close(cli_recipe *r);

@@ -64,8 +64,9 @@ void cli_progress_step(void *user, const soma_progress *s) {
         cli_progress_end(p);
         char took[24];
         clock_text(took, sizeof took, s->seconds);
-        printf("epoch %lld/%lld  loss %.4f  test loss %.4f  accuracy %.2f %%  %s\n", (long long)s->epoch, (long long)s->epochs, s->loss, s->test_loss,
-               100 * s->accuracy, took);
+        printf("epoch %lld/%lld  loss %.4f  test loss %.4f  accuracy %.2f %%", (long long)s->epoch, (long long)s->epochs, s->loss, s->test_loss,
+               100 * s->accuracy);
+        printf(!p->terminal || cli_columns() >= 72 ? "  %s\n" : "\n", took);
         fflush(stdout);
         return;
     }

@@ -121,7 +121,22 @@ static bool is_empty(const char *text) {
     }
 }
 
+/* The line of a directive (%YAML, %TAG), 0 without one: recipes need none, and libfyaml 0.7.12 does not come back from a broken one. */
+static int directive_line(const char *text, size_t length) {
+    int line = 1;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '%' && (!i || text[i - 1] == '\n' || text[i - 1] == '\r')) return line;
+        line += text[i] == '\n';
+    }
+    return 0;
+}
+
 static struct fy_document *parse(const char *path, const char *text, size_t length) {
+    int directive = directive_line(text, length);
+    if (directive) {
+        fprintf(stderr, "%s:%d:1: directives (%%) are not used in recipes\n", path, directive);
+        return NULL;
+    }
     struct fy_diag *diag = fy_diag_create(NULL);
     struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET, .diag = diag};
     if (!diag) return NULL;
@@ -238,11 +253,16 @@ void cli_recipe_complain(const cli_recipe *r, size_t from) {
 }
 
 bool cli_recipe_read(soma_context *ctx, const char *path, const cli_list *sets, cli_recipe *out) {
-    char *text, *json = NULL;
+    char *text;
     size_t bytes;
+    if (soma_file_read(ctx, path, FILE_MOST, &text, &bytes) != SOMA_OK) return cli_error(ctx), false;
+    return cli_recipe_parse(ctx, path, text, bytes, sets, out);
+}
+
+bool cli_recipe_parse(soma_context *ctx, const char *path, const char *text, size_t bytes, const cli_list *sets, cli_recipe *out) {
+    char *json = NULL;
     const char *slash = strrchr(path, '/');
     *out = (cli_recipe){.path = path, .name = slash ? slash + 1 : path, .sets = sets};
-    if (soma_file_read(ctx, path, FILE_MOST, &text, &bytes) != SOMA_OK) return cli_error(ctx), false;
     if (is_empty(text)) {
         fprintf(stderr, "%s:1:1: the recipe is empty; a map of data, model, loss, optimizer and train is wanted\n", path);
         return false;
