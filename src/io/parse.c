@@ -106,7 +106,7 @@ bool soma__archive_parse(soma_archive *a, const uint8_t *data, size_t size) {
     json_error_t e;
     json_t *head = json_loadb((const char *)data + 8, (size_t)n, JSON_REJECT_DUPLICATES, &e);
     if (!head) {
-        if (json_error_code(&e) == json_error_out_of_memory) soma_error_raise(a->ctx, SOMA_ERROR_MEMORY, "out of memory");
+        if (json_error_code(&e) == json_error_out_of_memory || !e.text[0]) soma_error_raise(a->ctx, SOMA_ERROR_MEMORY, "out of memory");
         else
             soma_error_raise(a->ctx, SOMA_ERROR_FORMAT, "%s: no safetensors file: its header is no JSON (byte %d: %s)", a->path, e.position + 8,
                              e.text);

@@ -23,21 +23,38 @@ static json_t *texts_of(const soma_archive *a) {
     return texts;
 }
 
-/* The header as text (of malloc), NULL when out of memory or when a name or text is no UTF-8. */
-static char *head_of(const soma_archive *a, const soma_archive_entry *const *order) {
+static bool add(json_t *list, int64_t number) { return json_array_append_new(list, json_integer(number)) == 0; }
+
+/* {"data_offsets": [from, to], "dtype": ..., "shape": [...]}; NULL when out of memory. */
+static json_t *row_of(const soma_archive_entry *e, int64_t from) {
+    json_t *row = json_object(), *shape = json_array(), *places = json_array();
+    bool fine = row && shape && places && add(places, from) && add(places, from + e->bytes);
+    for (int64_t d = 0; fine && d < e->ndim; d++) fine = add(shape, e->shape[d]);
+    fine = json_object_set_new(row, "dtype", json_string(e->type)) == 0 && fine;
+    fine = json_object_set_new(row, "shape", shape) == 0 && fine;
+    fine = json_object_set_new(row, "data_offsets", places) == 0 && fine;
+    if (fine) return row;
+    json_decref(row);
+    return NULL;
+}
+
+/* The header as text of the innermost scope, with spaces behind it that keep the data aligned; NULL when out of memory or when a name or text is no
+ * UTF-8. */
+static char *head_of(const soma_archive *a, const soma_archive_entry *const *order, size_t *padded) {
     json_t *head = json_object();
     bool fine = head && (!a->texts || json_object_set_new(head, "__metadata__", texts_of(a)) == 0);
     int64_t at = 0;
     for (size_t i = 0; fine && i < a->entries.count; i++) {
         const soma_archive_entry *e = order[i];
-        json_t *shape = json_array();
-        for (int64_t d = 0; d < e->ndim; d++) json_array_append_new(shape, json_integer(e->shape[d]));
-        json_t *row = json_pack("{s:s, s:o, s:[I, I]}", "dtype", e->type, "shape", shape, "data_offsets", (json_int_t)at,
-                                (json_int_t)at + (json_int_t)e->bytes);
-        fine = row && json_array_size(json_object_get(row, "shape")) == (size_t)e->ndim && json_object_set_new(head, e->name, row) == 0;
+        json_t *row = row_of(e, at);
+        fine = row && json_object_set_new(head, e->name, row) == 0;
         at += e->bytes;
     }
-    char *text = fine ? json_dumps(head, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    size_t n = fine ? json_dumpb(head, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS) : 0;
+    char *text = n ? soma_scope_memory(a->ctx, n + 8) : NULL;
+    *padded = (n + 7) & ~(size_t)7;
+    if (text) memset(text, ' ', *padded);
+    if (text && json_dumpb(head, text, n, JSON_COMPACT | JSON_SORT_KEYS) != n) text = NULL;
     json_decref(head);
     return text;
 }
@@ -52,20 +69,13 @@ soma_status soma_archive_write(soma_archive *a, const char *path) {
     if (!order || !parts) return soma_error_status(a->ctx);
     for (size_t i = 0; i < n; i++) order[i] = &a->entries.list[i];
     qsort(order, n, sizeof *order, in_file_order);
-    char *head = head_of(a, order);
+    size_t padded;
+    char *head = head_of(a, order, &padded);
     if (!head) return soma_error_raise(a->ctx, SOMA_ERROR_MEMORY, "archive_write: out of memory, or a name is no UTF-8");
-    size_t length = strlen(head), padded = (length + 7) & ~(size_t)7; /* spaces behind it keep the data aligned */
     uint8_t size[8];
     for (int i = 0; i < 8; i++) size[i] = (uint8_t)((uint64_t)padded >> 8 * i);
     parts[0] = (soma__file_part){size, sizeof size};
-    char *spaced = soma_scope_memory(a->ctx, padded + 1);
-    if (spaced) {
-        memset(spaced, ' ', padded);
-        for (size_t i = 0; i < length; i++) spaced[i] = head[i];
-    }
-    free(head);
-    if (!spaced) return soma_error_status(a->ctx);
-    parts[1] = (soma__file_part){spaced, padded};
+    parts[1] = (soma__file_part){head, padded};
     for (size_t i = 0; i < n; i++) parts[i + 2] = (soma__file_part){order[i]->data, (size_t)order[i]->bytes};
     char why[256];
     soma_status s = soma__file_replace(path, parts, n + 2, why, sizeof why);

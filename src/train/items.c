@@ -118,7 +118,9 @@ void soma__fields_read(soma_recipe *r, const soma__kind *kind, const char *where
         if (skip && strcmp(key, skip) == 0) continue;
         snprintf(at, sizeof at, "%s/%s", where, key);
         const soma__field *f = soma__field_find(kind, key);
+        size_t before = r->problems.count;
         json_t *fine = f ? field_value(r, f, at, v) : NULL;
+        if (f && !fine && r->problems.count == before) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
         if (!f) {
             suggest(hint, sizeof hint, key, field_name, kind);
             soma__problem(r, at, "%s has no key '%s'; %s", kind->name, key, kind->n_fields ? hint : "it has none");
@@ -160,10 +162,19 @@ void soma__item_read(soma_recipe *r, const soma__kinds *kinds, const char *where
             soma__problem(r, at, "%s takes no setting", kind->name);
             return;
         }
-        wrapped = json_pack("{s:O}", kind->main, fields);
+        wrapped = json_object();
+        if (!wrapped || json_object_set(wrapped, kind->main, fields) != 0) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
     }
     soma__fields_read(r, kind, at, wrapped ? wrapped : json_is_object(fields) ? fields : NULL, NULL, out);
     json_decref(wrapped);
+}
+
+char *soma__json_text(soma_context *ctx, soma_scope *scope, const json_t *v, size_t flags) {
+    size_t n = v ? json_dumpb(v, NULL, 0, flags) : 0;
+    char *text = n ? soma_scope_memory_in(scope, n + 1) : NULL;
+    if (text && json_dumpb(v, text, n, flags) == n) return text;
+    soma_error_raise(ctx, SOMA_ERROR_MEMORY, "out of memory");
+    return NULL;
 }
 
 json_t *soma__item_json(const soma__item *i) {
@@ -172,5 +183,8 @@ json_t *soma__item_json(const soma__item *i) {
     for (size_t k = 0; k < i->kind->n_fields && fields; k++) /* in the order of the table */
         if (json_object_set(fields, i->kind->fields[k].key, json_object_get(i->fields, i->kind->fields[k].key)) != 0)
             json_decref(fields), fields = NULL;
-    return fields ? json_pack("{s:o}", i->kind->name, fields) : NULL;
+    json_t *whole = fields ? json_object() : NULL;
+    if (whole && json_object_set(whole, i->kind->name, fields) != 0) json_decref(whole), whole = NULL;
+    json_decref(fields);
+    return whole;
 }

@@ -49,7 +49,7 @@ soma_status soma_model_new(soma_recipe *r, const soma_dataset *data, soma_model 
 }
 
 /* {"input": [28, 28], "loss": ..., "model": [...], "scale": ...}: what defines the model's results. */
-static char *describe(const soma_model *m) {
+static char *describe(soma_context *ctx, const soma_model *m) {
     json_t *input = json_array(), *layers = json_array(), *root = json_object();
     bool fine = input && layers && root;
     for (int64_t d = 0; fine && d < m->ndim; d++) fine = json_array_append_new(input, json_integer(m->shape[d])) == 0;
@@ -58,9 +58,8 @@ static char *describe(const soma_model *m) {
     fine = json_object_set_new(root, "model", layers) == 0 && fine;
     fine = json_object_set_new(root, "loss", soma__item_json(&m->recipe->loss)) == 0 && fine;
     fine = json_object_set_new(root, "scale", json_real(m->scale)) == 0 && fine;
-    char *text = fine ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *text = soma__json_text(ctx, soma_scope_innermost(ctx), fine ? root : NULL, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(root);
-    if (!text) soma_error_raise(m->ctx, SOMA_ERROR_MEMORY, "out of memory");
     return text;
 }
 
@@ -69,11 +68,10 @@ soma_status soma_model_save(soma_model *m, const char *path) {
     soma_scope *scope = soma_scope_open(m->ctx);
     soma_archive *a = soma_archive_new(m->ctx);
     soma_state *s = soma_state_new(m->ctx);
-    char *text = a && s ? describe(m) : NULL;
+    char *text = a && s ? describe(m->ctx, m) : NULL;
     if (text && soma_archive_put_text(a, "format", "pt") == SOMA_OK && soma_archive_put_text(a, "soma", text) == SOMA_OK &&
         soma_state_add_module(s, "", m->module) == SOMA_OK && soma_state_put(s, a) == SOMA_OK)
         soma_archive_write(a, path);
-    free(text);
     soma_scope_close(scope);
     return soma_error_status(m->ctx);
 }
@@ -96,12 +94,11 @@ static bool read_description(soma_model *m, const char *name, const char *text) 
     char *recipe = NULL;
     if (fine) {
         json_object_del(root, "input"), json_object_del(root, "scale");
-        recipe = json_dumps(root, JSON_COMPACT);
+        recipe = soma__json_text(m->ctx, m->scope, root, JSON_COMPACT);
     }
     json_decref(root);
     if (!fine) return no_model(m->ctx, name, "its description lacks a shape or a scale");
     m->recipe = recipe ? soma__recipe_of_model(m->ctx, recipe, strlen(recipe)) : NULL;
-    free(recipe);
     if (m->recipe && m->recipe->problems.count) return no_model(m->ctx, name, m->recipe->problems.list[0].sentence);
     return m->recipe != NULL;
 }
@@ -137,9 +134,8 @@ soma_status soma_model_share(soma_context *ctx, soma_model *m, soma_model **out)
     *out = NULL;
     if (!ctx || !m) return SOMA_ERROR_ARGUMENT;
     soma_model *other = begin(ctx);
-    char *text = other ? describe(m) : NULL;
+    char *text = other ? describe(ctx, m) : NULL;
     bool fine = text && read_description(other, "model_share", text) && build(other) && soma_eval(ctx) == SOMA_OK;
-    free(text);
     for (size_t i = 0; fine && i < soma_module_state_count(m->module); i++) {
         char key[512];
         soma_tensor *mine, *its;

@@ -13,7 +13,6 @@ static void release(void *arg) {
     for (size_t i = 0; i < sizeof one / sizeof *one; i++) json_decref(one[i]->fields);
     for (size_t i = 0; i < r->n_layers; i++) json_decref(r->layers[i].fields);
     json_decref(r->root);
-    free(r->text);
 }
 
 static void read_data(soma_recipe *r, json_t *value) {
@@ -22,15 +21,14 @@ static void read_data(soma_recipe *r, json_t *value) {
         soma__item_read(r, &soma__datas, "/data", value, &r->data);
         return;
     }
-    json_t *name = word ? json_string(word) : NULL;
-    if (!word) soma__problem(r, "/data/kind", "kind must be a word");
-    else {
-        soma__item probe = {0};
-        const soma__kind *kind = soma__kind_find(&soma__datas, word);
-        if (kind) soma__fields_read(r, kind, "/data", value, "kind", &r->data);
-        else soma__item_read(r, &soma__datas, "/data/kind", name, &probe); /* says what there is */
+    const soma__kind *kind = word ? soma__kind_find(&soma__datas, word) : NULL;
+    if (kind) {
+        soma__fields_read(r, kind, "/data", value, "kind", &r->data);
+        return;
     }
-    json_decref(name);
+    soma__item none;
+    if (word) soma__item_read(r, &soma__datas, "/data/kind", json_object_get(value, "kind"), &none); /* says what there is */
+    else soma__problem(r, "/data/kind", "kind must be a word");
 }
 
 static void read_layers(soma_recipe *r, json_t *value) {
@@ -46,6 +44,14 @@ static void read_layers(soma_recipe *r, json_t *value) {
         soma__item_read(r, &soma__layers, where, json_array_get(value, i), &r->layers[i]);
         r->n_layers = i + 1;
     }
+}
+
+/* A section that has a default. */
+static void read_word(soma_recipe *r, const soma__kinds *kinds, const char *where, json_t *value, const char *otherwise, soma__item *out) {
+    json_t *word = value ? NULL : json_string(otherwise);
+    if (value || word) soma__item_read(r, kinds, where, value ? value : word, out);
+    else soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
+    json_decref(word);
 }
 
 static const char *section_name(const void *list, size_t i) { return ((const char *const *)list)[i]; }
@@ -72,11 +78,8 @@ static void read_sections(soma_recipe *r, bool whole) {
     else if (whole) soma__problem(r, "/", "data is missing, as in data: {kind: idx, path: mnist}");
     if (json_object_get(root, "model")) read_layers(r, json_object_get(root, "model"));
     else soma__problem(r, "/", "model is missing, as in model: [flatten, {linear: 128}, relu, {linear: 10}]");
-    json_t *loss = json_object_get(root, "loss"), *optim = json_object_get(root, "optimizer");
-    json_t *word = json_string("cross_entropy"), *adam = json_string("adam");
-    soma__item_read(r, &soma__losses, "/loss", loss ? loss : word, &r->loss);
-    soma__item_read(r, &soma__optims, "/optimizer", optim ? optim : adam, &r->optim);
-    json_decref(word), json_decref(adam);
+    read_word(r, &soma__losses, "/loss", json_object_get(root, "loss"), "cross_entropy", &r->loss);
+    read_word(r, &soma__optims, "/optimizer", json_object_get(root, "optimizer"), "adam", &r->optim);
     soma__fields_read(r, &soma__trains.rows[0], "/train", json_object_get(root, "train"), NULL, &r->train);
 }
 
@@ -90,7 +93,7 @@ static soma_recipe *read(soma_context *ctx, const char *json, size_t bytes, bool
     json_error_t e;
     r->root = json_loadb(json, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!r->root) {
-        bool memory = json_error_code(&e) == json_error_out_of_memory;
+        bool memory = json_error_code(&e) == json_error_out_of_memory || !e.text[0];
         soma_error_raise(ctx, memory ? SOMA_ERROR_MEMORY : SOMA_ERROR_FORMAT, "recipe: line %d, column %d: %s", e.line, e.column, e.text);
         return NULL;
     }
@@ -134,9 +137,8 @@ const char *soma_recipe_text(soma_recipe *r) {
     fine = json_object_set_new(root, "loss", soma__item_json(&r->loss)) == 0 && fine;
     fine = json_object_set_new(root, "optimizer", soma__item_json(&r->optim)) == 0 && fine;
     fine = json_object_set_new(root, "train", train) == 0 && fine;
-    if (fine) r->text = json_dumps(root, JSON_COMPACT);
+    r->text = soma__json_text(r->ctx, r->scope, fine ? root : NULL, JSON_COMPACT);
     json_decref(root);
-    if (!r->text) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
     return r->text;
 }
 

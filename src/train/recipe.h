@@ -34,6 +34,8 @@ void soma__item_read(soma_recipe *r, const soma__kinds *kinds, const char *where
 void soma__fields_read(soma_recipe *r, const soma__kind *kind, const char *where, json_t *value, const char *skip, soma__item *out);
 /* The item as it is written: the word alone, or {word: {...}}. A new reference; NULL when out of memory. */
 json_t *soma__item_json(const soma__item *i);
+/* JSON as text of a scope; NULL with the error pending. */
+char *soma__json_text(soma_context *ctx, soma_scope *scope, const json_t *v, size_t flags);
 /* The recipe's problem i as the context's error. Returns its status. */
 soma_status soma__problem_raise(soma_recipe *r, size_t i, soma_status status);
 
