@@ -5,9 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-void cli_progress_start(cli_progress *p, int64_t epoch_samples) {
-    *p = (cli_progress){.terminal = isatty(STDOUT_FILENO), .colours = cli_colours(), .epoch_samples = epoch_samples, .first = -1};
-}
+void cli_progress_start(cli_progress *p) { *p = (cli_progress){.terminal = isatty(STDOUT_FILENO), .colours = cli_colours(), .first = -1}; }
 
 static void clock_text(char *out, size_t size, double seconds) {
     long s = seconds < 0 || seconds > 1e7 ? 0 : (long)(seconds + 0.5);
@@ -26,7 +24,7 @@ static void draw(cli_progress *p, const soma_progress *s) {
     char head[48], tail[128], left[24], rate[24], accuracy[24] = "";
     int columns = cli_columns() - 1;
     double seconds = s->seconds - p->first, speed = seconds > 0 ? (double)p->done / seconds : 0;
-    int64_t whole = s->epochs * p->epoch_samples, behind = (s->epoch - 1) * p->epoch_samples + s->samples;
+    int64_t whole = s->epochs * s->epoch_samples, behind = (s->epoch - 1) * s->epoch_samples + s->samples;
     clock_text(left, sizeof left, speed > 0 ? (double)(whole - behind) / speed : 0);
     rate_text(rate, sizeof rate, speed);
     if (!isnan(s->accuracy)) snprintf(accuracy, sizeof accuracy, "  %.2f %%", 100 * s->accuracy);

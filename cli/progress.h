@@ -9,11 +9,10 @@ typedef struct cli_progress {
     double shown;       /* when the line was last drawn */
     double first;       /* seconds of the run when this call's first step was done, and its samples */
     int64_t done, seen; /* samples of this call after its first step; of the epoch at the last step */
-    int64_t epoch_samples;
     bool drawn;
 } cli_progress;
 
-void cli_progress_start(cli_progress *p, int64_t epoch_samples);
+void cli_progress_start(cli_progress *p);
 /* As soma_train_opts.progress; user is a cli_progress. */
 void cli_progress_step(void *user, const soma_progress *s);
 /* Clears the line. */

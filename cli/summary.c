@@ -8,7 +8,7 @@
 static const char *large(double v, char *room, size_t size) {
     static const char *const units[] = {"", " k", " M", " G", " T"};
     int u = 0;
-    for (; v >= 9999.5 && u < 4; u++) v /= 1000;
+    for (; v >= (u ? 999.95 : 9999.5) && u < 4; u++) v /= 1000;
     snprintf(room, size, u ? "%.1f%s" : "%.0f%s", v, units[u]);
     return room;
 }
@@ -66,23 +66,37 @@ static double slab_of(const char *plan) {
     return at ? strtod(at + 5, NULL) : 0;
 }
 
+/* Bytes that the optimizer keeps beside the weights; negative on failure. */
+static double optimizer_bytes(soma_recipe *r, const soma_dataset *data) {
+    soma_model *m;
+    double bytes = 0;
+    if (soma_model_new(r, data, &m) != SOMA_OK) return -1;
+    soma_optim *o = soma_recipe_optim(r, soma_model_module(m));
+    soma_tensor *t;
+    char key[256];
+    for (size_t i = 0; o && i < soma_optim_state_count(o) && soma_optim_state(o, i, key, sizeof key, &t) == SOMA_OK; i++)
+        bytes += 4 * (double)soma_numel(t); /* float32, as the weights */
+    return o ? bytes : -1;
+}
+
 static int of_recipe(soma_context *ctx, cli_recipe *r, const char *data, bool whole) {
     soma_dataset *train;
     const int64_t *shape;
     int64_t ndim;
-    double parameters, batch = 0;
-    char *plan = NULL, a[24], b[24];
+    double parameters, state = 0, batch = 0;
+    char *plan = NULL, a[24], b[24], c[24];
     size_t before = soma_recipe_problem_count(r->recipe);
     bool fine = soma_recipe_data(r->recipe, data, &train, NULL) == SOMA_OK && soma_dataset_shape(train, &shape, &ndim) == SOMA_OK;
     if (fine && !whole) fine = layers(ctx, r->recipe, shape, ndim, &parameters);
+    if (fine && !whole) fine = (state = optimizer_bytes(r->recipe, train)) >= 0;
     fine = fine && soma_train_explain(r->recipe, data, &plan) == SOMA_OK;
     if (!fine && soma_recipe_problem_count(r->recipe) > before) return cli_recipe_complain(r, before), CLI_FAILED;
     if (!fine) return cli_error(ctx);
     soma_recipe_number(r->recipe, "train", "batch", &batch);
     if (whole) printf("%s", plan);
     else
-        printf("a training step of %.0f samples: weights %sB, intermediate values %sB\n", batch, large(4 * parameters, a, sizeof a),
-               large(slab_of(plan), b, sizeof b));
+        printf("a training step of %.0f samples: weights %sB, the optimizer's state %sB, intermediate values %sB\n", batch,
+               large(4 * parameters, a, sizeof a), large(state, b, sizeof b), large(slab_of(plan), c, sizeof c));
     soma_text_free(ctx, plan);
     return CLI_FINE;
 }

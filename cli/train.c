@@ -138,12 +138,11 @@ static int finish(soma_context *ctx, const arguments *a, const cli_recipe *r, co
     return CLI_FINE;
 }
 
-/* The error; and where data is looked for, when nobody said so. Returns false. */
-static bool complain(soma_context *ctx, const arguments *a) {
+/* The error; and where data is looked for, when nobody said so. */
+static void complain(soma_context *ctx, const arguments *a) {
     cli_error(ctx);
     if (soma_error_status(ctx) == SOMA_ERROR_IO && !a->data)
         fprintf(stderr, "(--data DIR, or SOMA_DATA, says where the recipe's data paths start)\n");
-    return false;
 }
 
 static int train(soma_context *ctx, arguments *a) {
@@ -157,17 +156,12 @@ static int train(soma_context *ctx, arguments *a) {
     if (!a->data) a->data = getenv("SOMA_DATA");
     if (!cli_recipe_read(ctx, a->recipe, &a->sets, &r)) return CLI_FAILED;
     int status = CLI_FAILED;
-    soma_dataset *data = NULL;
     soma_scope *scope = soma_scope_open(ctx);
     size_t problems = soma_recipe_problem_count(r.recipe);
     soma_train_result result = {0};
     a->ctx = ctx, a->read = &r;
-    cli_progress_start(&a->progress, 0);
-    if (choose_out(a, &r) && (soma_recipe_data(r.recipe, a->data, &data, NULL) == SOMA_OK || complain(ctx, a))) {
-        double batch = 1, drop = 0;
-        soma_recipe_number(r.recipe, "train", "batch", &batch);
-        soma_recipe_number(r.recipe, "train", "drop_last", &drop);
-        a->progress.epoch_samples = drop != 0 ? soma_dataset_count(data) / (int64_t)batch * (int64_t)batch : soma_dataset_count(data);
+    cli_progress_start(&a->progress);
+    if (choose_out(a, &r)) {
         soma_train_opts o = {.data = a->data,
                              .out = a->out,
                              .resume = a->resume != NULL,

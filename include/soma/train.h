@@ -8,7 +8,8 @@
 typedef struct soma_progress {
     int64_t epoch, epochs; /* this one, from 1; of how many */
     int64_t step, steps;   /* this one, from 1; in an epoch */
-    int64_t samples;       /* learned from in this epoch */
+    int64_t samples;       /* learned from in this epoch, */
+    int64_t epoch_samples; /* of how many */
     int64_t epoch_ends;    /* nonzero: the epoch is over, and the next two are its */
     double test_loss, accuracy;
     double loss;    /* mean of this epoch's samples so far */

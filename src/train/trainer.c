@@ -27,7 +27,7 @@ typedef struct trainer {
     double clip;
     soma_program *program;
     soma_state *state;
-    int64_t integers[INTEGERS], epochs;
+    int64_t integers[INTEGERS], epochs, epoch_samples;
     double numbers[NUMBERS];
     char *metrics; /* lines so far */
     size_t metrics_bytes, metrics_room;
@@ -91,6 +91,7 @@ static soma_status make(trainer *t) {
     if (!soma_loader_count(t->loader))
         return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "recipe: a batch of %lld with drop_last leaves no step of %lld samples", (long long)batch,
                                 (long long)soma_dataset_count(t->train));
+    t->epoch_samples = setting(t, "drop_last") != 0 ? soma_loader_count(t->loader) * batch : soma_dataset_count(t->train);
     soma_slot slots[2] = {{.shape = {batch}, .ndim = t->model->ndim + 1}, {{batch}, 1, SOMA_I64}};
     memcpy(slots[0].shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
     t->program = soma_capture(ctx, step_body, t, slots, 2, 1, NULL);
@@ -157,6 +158,7 @@ static void tell(const trainer *t, bool epoch_ends) {
                        .step = epoch_ends ? steps : t->integers[STEP],
                        .steps = steps,
                        .samples = t->integers[SEEN],
+                       .epoch_samples = t->epoch_samples,
                        .epoch_ends = epoch_ends,
                        .test_loss = t->numbers[TEST_LOSS],
                        .accuracy = t->numbers[ACCURACY],
