@@ -106,6 +106,35 @@ INDEX = torch.tensor([[2, 0, 1, 1], [0, 0, 2, 1]])
 LIST = torch.tensor([2, 0, 2])
 
 
+# 0, the ends of all activations' pieces, and numbers between and beyond.
+KINKS = torch.tensor([[-30.0, -3.5, -3.0, -1.5], [-0.75, -0.5, 0.0, 0.25], [0.5, 0.75, 1.0, 1.25], [2.5, 3.0, 6.0, 25.0]])
+
+
+def activations(case):
+    F = torch.nn.functional
+    special = torch.tensor([float("nan"), float("inf"), -float("inf")])
+    for name in "relu6 selu gelu silu mish softsign hardswish logsigmoid tanhshrink".split():
+        case(name, getattr(F, name), KINKS)
+        case(name + "/special", lambda x, f=getattr(F, name): f(x.detach()), special)
+    case("hardsigmoid", lambda x: F.hardtanh(x + 3, 0, 6) / 6, KINKS)  # its own float64 gradient has a factor of float32's 1/6
+    case("hardsigmoid/special", lambda x: F.hardsigmoid(x.detach()), special)
+    case("identity", lambda x: x * 1, KINKS)
+    case("gelu_tanh", lambda x: F.gelu(x, approximate="tanh"), KINKS)
+    defaults = {"leaky_relu": [0.01], "elu": [1], "celu": [1], "softshrink": [0.5], "hardshrink": [0.5], "hardtanh": [-1, 1], "softplus": [1, 20], "threshold": [0, 0]}
+    for name, numbers in defaults.items():
+        for variant, n in (("", numbers), ("/other", [0.75] if len(numbers) == 1 else [0.5, 1.25])):
+            case(name + variant, lambda x, f=getattr(F, name), n=n: f(x, *n), KINKS)
+        case(name + "/special", lambda x, f=getattr(F, name), n=numbers: f(x.detach(), *n), special)
+    for variant, value in (("", 0.0), ("/other", 0.75)):
+        case("heaviside" + variant, lambda x, value=value: torch.heaviside(x.detach(), torch.tensor(value, dtype=x.dtype)), KINKS)
+    case("softmin", lambda x: F.softmin(x, 1), CUBE)
+    case("glu", lambda x: F.glu(x, 1), KINKS)
+    case("prelu", F.prelu, KINKS, torch.tensor([0.25]))
+    case("prelu/channels", F.prelu, KINKS, torch.tensor([0.25, -0.5, 0.75, 1.5]))
+    case("rrelu", lambda x: F.rrelu(x, 0.125, 0.375, training=False), KINKS)
+    case("alpha_dropout", lambda x: F.alpha_dropout(x, 0.5, training=False) * 1, KINKS)
+
+
 def ops():
     """name or name/variant, inputs, function. The C side (tests/ops/test_golden.c) has the same names."""
     F = torch.nn.functional
@@ -174,6 +203,7 @@ def ops():
     case("matmul/dot", torch.matmul, ROW, WIDE[1])
     case("linear", F.linear, WIDE, SECOND, ROW[:2])
 
+    activations(case)
     case("sum", torch.sum, CUBE)
     case("sum/dims", lambda x: x.sum((0, -1), keepdim=True), CUBE)
     case("mean", torch.mean, CUBE)

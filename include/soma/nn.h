@@ -37,18 +37,34 @@ SOMA_API soma_module *soma_nn_sequential(soma_context *ctx, soma_module *const *
 #define SOMA_MODULES(...) ((soma_module *[]){__VA_ARGS__}), (sizeof((soma_module *[]){__VA_ARGS__}) / sizeof(soma_module *))
 #endif
 
-/* Without parameters: torch.nn.ReLU, Tanh, Sigmoid, Flatten(), Softmax(dim), LogSoftmax(dim). Results have x's shape, Flatten's [N, rest]. A dim
- * outside the input's is SOMA_ERROR_ARGUMENT in forward. */
-SOMA_API soma_module *soma_nn_relu(soma_context *ctx);
-SOMA_API soma_module *soma_nn_tanh(soma_context *ctx);
-SOMA_API soma_module *soma_nn_sigmoid(soma_context *ctx);
+/* Activations: soma_nn_relu(ctx), soma_nn_leaky_relu(ctx, negative_slope), ..., as the rows of activations.def. Results have x's shape. */
+#define MODULE0(name, doc) SOMA_API soma_module *soma_nn_##name(soma_context *ctx);
+#define ACTIVATION0(name, doc) SOMA_API soma_module *soma_nn_##name(soma_context *ctx);
+#define ACTIVATION1(name, a, otherwise, doc) SOMA_API soma_module *soma_nn_##name(soma_context *ctx, double a);
+#define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) SOMA_API soma_module *soma_nn_##name(soma_context *ctx, double a, double b);
+#include "soma/activations.def"
+#undef MODULE0
+#undef ACTIVATION0
+#undef ACTIVATION1
+#undef ACTIVATION2
+/* torch.nn.PReLU(count, init): x above 0, else weight * x; the parameter weight [count] starts as init (PyTorch's defaults are 1 and 0.25). count is
+ * 1 or the number of channels (dimension 1). SOMA_ERROR_ARGUMENT for a count below 1. */
+SOMA_API soma_module *soma_nn_prelu(soma_context *ctx, int64_t count, double init);
+/* torch.nn.RReLU(lower, upper): slopes are drawn in train mode; their mean in eval mode. Needs lower <= upper. */
+SOMA_API soma_module *soma_nn_rrelu(soma_context *ctx, double lower, double upper);
+/* torch.nn.Flatten(): [N, rest]. torch.nn.Softmax(dim), LogSoftmax(dim), Softmin(dim), GLU(dim): a dim outside the input's is SOMA_ERROR_ARGUMENT
+ * in forward. */
 SOMA_API soma_module *soma_nn_flatten(soma_context *ctx);
 SOMA_API soma_module *soma_nn_softmax(soma_context *ctx, int64_t dim);
 SOMA_API soma_module *soma_nn_log_softmax(soma_context *ctx, int64_t dim);
+SOMA_API soma_module *soma_nn_softmin(soma_context *ctx, int64_t dim);
+SOMA_API soma_module *soma_nn_glu(soma_context *ctx, int64_t dim);
 /* torch.nn.Dropout(p), p in [0, 1], else SOMA_ERROR_ARGUMENT; the identity in eval mode. */
 SOMA_API soma_module *soma_nn_dropout(soma_context *ctx, double p);
 /* Changes a dropout's p, also for programs that are captured already. SOMA_ERROR_ARGUMENT for another module or p. */
 SOMA_API soma_status soma_nn_dropout_set(soma_module *m, double p);
+/* torch.nn.AlphaDropout(p), p in [0, 1], else SOMA_ERROR_ARGUMENT; the identity in eval mode. */
+SOMA_API soma_module *soma_nn_alpha_dropout(soma_context *ctx, double p);
 
 /* A module from a forward function: result of x, NULL after an error. Parameters and children are added after it is made. */
 typedef soma_tensor *(*soma_forward_fn)(void *user, soma_module *self, soma_tensor *x);

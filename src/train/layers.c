@@ -44,21 +44,36 @@ static const soma__field linear_fields[] = {
     {"bias", SOMA__TRUTH, "true", 0, 0, false, false, "whether a bias is added"},
 };
 
-#define PLAIN(name, call) \
-    static soma_module *name(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) { return (void)f, (void)in, (void)ndim, call(ctx); }
-PLAIN(flatten, soma_nn_flatten)
-PLAIN(relu, soma_nn_relu)
-PLAIN(tanh_, soma_nn_tanh)
-PLAIN(sigmoid, soma_nn_sigmoid)
+static soma_module *flatten(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) {
+    return (void)f, (void)in, (void)ndim, soma_nn_flatten(ctx);
+}
+
+/* Activations: the rows of activations.def. */
+#define NUMBER(key, otherwise, doc) \
+    { key, SOMA__NUMBER, otherwise, -__builtin_inf(), __builtin_inf(), true, true, doc }
+#define BUILD(name, call) \
+    static soma_module *name##_build(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) { \
+        return (void)f, (void)in, (void)ndim, call; \
+    }
+#define MODULE0(name, doc) BUILD(name, soma_nn_##name(ctx))
+#define ACTIVATION0 MODULE0
+#define ACTIVATION1(name, a, otherwise, doc) \
+    static const soma__field name##_fields[] = {NUMBER(#a, #otherwise, doc)}; \
+    BUILD(name, soma_nn_##name(ctx, soma__get(f, #a)))
+#define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) \
+    static const soma__field name##_fields[] = {NUMBER(#a, #otherwise_a, doc), NUMBER(#b, #otherwise_b, doc)}; \
+    BUILD(name, soma_nn_##name(ctx, soma__get(f, #a), soma__get(f, #b)))
+#include "soma/activations.def"
+#undef MODULE0
+#undef ACTIVATION1
+#undef ACTIVATION2
 
 static const soma__field dim_fields[] = {
     {"dim", SOMA__INTEGER, "-1", -SOMA_MAX_DIMS, SOMA_MAX_DIMS, false, false, "the dimension, the batch counted"}};
-static soma_module *softmax(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) {
-    return (void)in, (void)ndim, soma_nn_softmax(ctx, soma__get_int(f, "dim"));
-}
-static soma_module *log_softmax(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) {
-    return (void)in, (void)ndim, soma_nn_log_softmax(ctx, soma__get_int(f, "dim"));
-}
+#define ALONG(name) BUILD(name, soma_nn_##name(ctx, soma__get_int(f, "dim")))
+ALONG(softmax)
+ALONG(log_softmax)
+ALONG(softmin)
 static bool has_dim(const json_t *f, int64_t *shape, int64_t *ndim, char *why, size_t size) {
     (void)shape;
     int64_t dim = soma__get_int(f, "dim"), n = *ndim + 1;
@@ -68,18 +83,51 @@ static bool has_dim(const json_t *f, int64_t *shape, int64_t *ndim, char *why, s
 }
 
 static const soma__field dropout_fields[] = {{"p", SOMA__NUMBER, "0.5", 0, 1, false, false, "probability of zero"}};
-static soma_module *dropout(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) {
-    return (void)in, (void)ndim, soma_nn_dropout(ctx, soma__get(f, "p"));
+BUILD(dropout, soma_nn_dropout(ctx, soma__get(f, "p")))
+BUILD(alpha_dropout, soma_nn_alpha_dropout(ctx, soma__get(f, "p")))
+
+static const soma__field rrelu_fields[] = {NUMBER("lower", "0.125", "least slope"), NUMBER("upper", "0.33333333333333331", "greatest slope")};
+BUILD(rrelu, soma_nn_rrelu(ctx, soma__get(f, "lower"), soma__get(f, "upper")))
+
+static const soma__field prelu_fields[] = {{"count", SOMA__INTEGER, "1", 1, 1 << 30, false, false, "slopes: 1, or one for each channel"},
+                                           NUMBER("init", "0.25", "the slopes at first")};
+BUILD(prelu, soma_nn_prelu(ctx, soma__get_int(f, "count"), soma__get(f, "init")))
+static bool prelu_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *why, size_t size) {
+    int64_t count = soma__get_int(f, "count"), channels = *ndim ? shape[0] : 1;
+    if (count == 1 || count == channels) return true;
+    snprintf(why, size, "it has %lld slopes, its input %lld channels; 1 slope or one for each channel is wanted", (long long)count,
+             (long long)channels);
+    return false;
+}
+static void prelu_count(const json_t *f, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds) {
+    (void)in, (void)ndim, (void)multiply_adds;
+    *parameters = soma__get_int(f, "count");
 }
 
+static const soma__field glu_fields[] = {
+    {"dim", SOMA__INTEGER, "-1", -SOMA_MAX_DIMS, SOMA_MAX_DIMS, false, false, "the dimension that is halved, the batch counted"}};
+BUILD(glu, soma_nn_glu(ctx, soma__get_int(f, "dim")))
+static bool glu_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *why, size_t size) {
+    int64_t dim = soma__get_int(f, "dim"), d = dim < 0 ? dim + *ndim : dim - 1; /* without the batch */
+    if (d >= 0 && d < *ndim && shape[d] % 2 == 0) return shape[d] /= 2, true;
+    snprintf(why, size, "its dim %lld is none of even size behind the batch", (long long)dim);
+    return false;
+}
+
+#define MODULE0(id, doc) {.name = #id, .shape = same, .build = id##_build},
+#define ACTIVATION1(id, a, otherwise, doc) {.name = #id, .main = #a, SOMA__FIELDS(id##_fields), .shape = same, .build = id##_build},
+#define ACTIVATION2(id, a, otherwise_a, b, otherwise_b, doc) {.name = #id, SOMA__FIELDS(id##_fields), .shape = same, .build = id##_build},
 static const soma__kind layers[] = {
     {.name = "linear", .main = "features", SOMA__FIELDS(linear_fields), .shape = linear_shape, .build = linear, .count = linear_count},
     {.name = "flatten", .shape = flat, .build = flatten},
-    {.name = "relu", .shape = same, .build = relu},
-    {.name = "tanh", .shape = same, .build = tanh_},
-    {.name = "sigmoid", .shape = same, .build = sigmoid},
-    {.name = "softmax", .main = "dim", SOMA__FIELDS(dim_fields), .shape = has_dim, .build = softmax},
-    {.name = "log_softmax", .main = "dim", SOMA__FIELDS(dim_fields), .shape = has_dim, .build = log_softmax},
-    {.name = "dropout", .main = "p", SOMA__FIELDS(dropout_fields), .shape = same, .build = dropout},
+#include "soma/activations.def"
+    {.name = "softmax", .main = "dim", SOMA__FIELDS(dim_fields), .shape = has_dim, .build = softmax_build},
+    {.name = "log_softmax", .main = "dim", SOMA__FIELDS(dim_fields), .shape = has_dim, .build = log_softmax_build},
+    {.name = "softmin", .main = "dim", SOMA__FIELDS(dim_fields), .shape = has_dim, .build = softmin_build},
+    {.name = "glu", .main = "dim", SOMA__FIELDS(glu_fields), .shape = glu_shape, .build = glu_build},
+    {.name = "prelu", .main = "count", SOMA__FIELDS(prelu_fields), .shape = prelu_shape, .build = prelu_build, .count = prelu_count},
+    {.name = "rrelu", SOMA__FIELDS(rrelu_fields), .shape = same, .build = rrelu_build},
+    {.name = "dropout", .main = "p", SOMA__FIELDS(dropout_fields), .shape = same, .build = dropout_build},
+    {.name = "alpha_dropout", .main = "p", SOMA__FIELDS(dropout_fields), .shape = same, .build = alpha_dropout_build},
 };
 const soma__kinds soma__layers = SOMA__KINDS("layer", layers);

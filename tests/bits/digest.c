@@ -185,6 +185,32 @@ static void functions(void) {
     soma_context_free(ctx);
 }
 
+/* Every activation's values and gradients, by the table. */
+static void activations(void) {
+    soma_context *ctx = context(21);
+    soma_tensor *x = soma_variable(soma_mul_scalar(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(37, 26)), 4), NULL),
+                *slope = soma_full(ctx, 0.3, SOMA_F32, SOMA_SHAPE(26));
+    soma_requires_grad(x, true);
+#define SHOW(name, e) \
+    do { \
+        soma_tensor *y[2] = {(e)}, *loss = soma_sum(soma_square(y[0]), NULL); \
+        if (soma_tensor_requires_grad(loss)) soma_grad(&loss, 1, &x, 1, &y[1], NULL); \
+        if (soma_error_status(ctx) != SOMA_OK) die(ctx, name); \
+        print(ctx, name, y, y[1] ? 2 : 1); \
+    } while (0);
+#define MODULE0(name, doc)
+#define ACTIVATION0(name, doc) SHOW(#name, soma_##name(x))
+#define ACTIVATION1(name, a, otherwise, doc) SHOW(#name, soma_##name(x, 0.75))
+#define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) SHOW(#name, soma_##name(x, 0.5, 1.25))
+#include "soma/activations.def"
+    SHOW("softmin", soma_softmin(x, 1))
+    SHOW("glu", soma_glu(x, 1))
+    SHOW("prelu", soma_prelu(x, slope))
+    SHOW("rrelu", soma_rrelu(x, 0.125, 0.375, true))
+    SHOW("alpha_dropout", soma_alpha_dropout(x, 0.25, true))
+    soma_context_free(ctx);
+}
+
 int main(void) {
     const char *isa = getenv("SOMA_ISA");
     soma_context *ctx = context(0);
@@ -201,5 +227,6 @@ int main(void) {
     draws();
     integers();
     functions();
+    activations();
     return 0;
 }

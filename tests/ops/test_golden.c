@@ -18,6 +18,16 @@ typedef soma_tensor *(*fn)(soma_context *ctx, soma_tensor *const *in);
 #define OP(name, params, doc)
 #define INNER(name, doc)
 #define COMPOSITE(name, params, doc)
+/* With PyTorch's settings, and with others. */
+#define ACTIVATION0(name, doc) \
+    static soma_tensor *a_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, soma_##name(in[0]); }
+#define ACTIVATION1(name, a, otherwise, doc) \
+    static soma_tensor *a_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, soma_##name(in[0], otherwise); } \
+    static soma_tensor *b_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, soma_##name(in[0], 0.75); }
+#define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) \
+    static soma_tensor *a_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, soma_##name(in[0], otherwise_a, otherwise_b); } \
+    static soma_tensor *b_##name(soma_context *ctx, soma_tensor *const *in) { return (void)ctx, soma_##name(in[0], 0.5, 1.25); }
+#define MODULE0(name, doc)
 #include "soma/ops.def"
 #undef UNARY
 #undef BINARY
@@ -80,6 +90,11 @@ F(softmax, soma_softmax(A, 1))
 F(log_softmax, soma_log_softmax(A, -1))
 F(norm, soma_norm(A))
 F(sum_to, soma_sum_to(A, SOMA_SHAPE(3, 1)))
+F(softmin, soma_softmin(A, 1))
+F(glu, soma_glu(A, 1))
+F(prelu, soma_prelu(A, B))
+F(rrelu, soma_rrelu(A, 0.125, 0.375, false))
+F(alpha_dropout, soma_alpha_dropout(A, 0.5, false))
 F(mse_loss, soma_mse_loss(A, B, NULL))
 F(arange, soma_arange(ctx, 1, 2.5, 0.25, SOMA_F32))
 F(full, soma_full(ctx, -1.5, SOMA_F32, SOMA_SHAPE(2, 2)))
@@ -100,6 +115,10 @@ static const struct {
 } calls[] = {
 #define UNARY(name, kind, doc) {#name, f_##name, sizeof #kind == sizeof "LOGIC" && #kind[0] == 'L'},
 #define BINARY(name, kind, doc) {#name, f_##name, sizeof #kind == sizeof "LOGIC" && #kind[0] == 'L'},
+#define ACTIVATION0(name, doc) {#name, a_##name, false},
+#define ACTIVATION1(name, a, otherwise, doc) {#name, a_##name, false}, {#name "/other", b_##name, false},
+#define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) {#name, a_##name, false}, {#name "/other", b_##name, false},
+#define MODULE0(name, doc)
 #include "soma/ops.def"
 #undef UNARY
 #undef BINARY
@@ -163,6 +182,12 @@ static const struct {
     G(log_softmax),
     G(norm),
     G(sum_to),
+    G(softmin),
+    G(glu),
+    G(prelu),
+    {"prelu/channels", g_prelu, false},
+    G(rrelu),
+    G(alpha_dropout),
     G(mse_loss),
     G(arange),
     G(full),

@@ -119,8 +119,44 @@ static void layers_are_fitted_to_the_data(void **state) {
     soma_context_free(ctx);
 }
 
+/* Each layer of the tables, by its name alone or with a setting, between two linear ones: it is made, runs, and its settings are written out. */
+static void every_layer_can_be_made(void **state) {
+    (void)state;
+    static const char *const layers[] = {
+#define MODULE0(name, doc) "\"" #name "\"",
+#define ACTIVATION0 MODULE0
+#define ACTIVATION1(name, a, otherwise, doc) "\"" #name "\"", "{\"" #name "\": 0.75}", "{\"" #name "\": {\"" #a "\": 0.75}}",
+#define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) "\"" #name "\"", "{\"" #name "\": {\"" #a "\": 0.5, \"" #b "\": 1.25}}",
+#include "soma/activations.def"
+        "\"softmax\"", "\"log_softmax\"",          "\"softmin\"", "\"glu\"", "\"prelu\"", "{\"prelu\": 12}", "\"rrelu\"",
+        "\"dropout\"", "{\"alpha_dropout\": 0.25}"};
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        soma_context *ctx = check_context(NULL);
+        char json[512];
+        snprintf(json, sizeof json, "{" GLYPHS ", \"model\": [\"flatten\", {\"linear\": 12}, %s, {\"linear\": 10}]}", layers[i]);
+        soma_recipe *r = read(ctx, json);
+        soma_module *m = soma_recipe_model(r, SOMA_SHAPE(28, 28));
+        soma_tensor *y = soma_forward(m, soma_randn(ctx, SOMA_F32, SOMA_SHAPE(3, 28, 28)));
+        float out[30];
+        if (soma_read(y, out, sizeof out) != SOMA_OK) fail_msg("%s: %s", layers[i], soma_error_message(ctx));
+        const char *text = soma_recipe_text(r);
+        assert_non_null(text);
+        assert_string_equal(soma_recipe_text(read(ctx, text)), text);
+        soma_layer_info info[4];
+        int64_t parameters = 0;
+        assert_int_equal(soma_recipe_layers(r, SOMA_SHAPE(28, 28), info), SOMA_OK);
+        soma_tensor *const *params;
+        size_t n;
+        soma_module_parameters(m, &params, &n);
+        for (size_t k = 0; k < n; k++) parameters += soma_numel(params[k]);
+        for (int k = 0; k < 4; k++) parameters -= info[k].parameters;
+        if (parameters) fail_msg("%s: the summary counts %d parameters too few", layers[i], (int)parameters);
+        soma_context_free(ctx);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(defaults_are_filled_in), cmocka_unit_test(every_mistake_has_a_place_and_a_word),
-                                       cmocka_unit_test(layers_are_fitted_to_the_data)};
+                                       cmocka_unit_test(layers_are_fitted_to_the_data), cmocka_unit_test(every_layer_can_be_made)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
