@@ -18,6 +18,7 @@ soma_tensor *soma_from(soma_context *ctx, const void *data, soma_dtype dtype, co
     x->data = soma__scope_alloc(x->scope, soma__bytes(x), 64);
     if (!x->data) return soma__no_memory(ctx);
     if (x->numel) memcpy(x->data, data, soma__bytes(x));
+    for (int64_t i = 0; dtype == SOMA_BOOL && i < x->numel; i++) ((uint8_t *)x->data)[i] = ((uint8_t *)x->data)[i] != 0;
     return x;
 }
 
@@ -25,6 +26,8 @@ soma_tensor *soma_borrow(soma_context *ctx, const void *data, soma_dtype dtype, 
     soma_tensor *x = leaf(ctx, dtype, shape, ndim);
     if (!x) return NULL;
     if (!data && x->numel) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "borrow: data is NULL"), NULL;
+    static const uint64_t nothing; /* no elements may lie anywhere, but a leaf without data has none to give */
+    if (!data) data = &nothing;
     x->data = (void *)(uintptr_t)data; /* read only: no node writes to a leaf that is no variable */
     return x;
 }

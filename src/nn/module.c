@@ -11,7 +11,6 @@ soma_module *soma__module_new(soma_context *ctx, const char *kind, soma_tensor *
     m->scope = soma_scope_innermost(ctx);
     m->kind = kind;
     m->forward = forward;
-    m->end = &m->first;
     m->training = true;
     return m;
 }
@@ -73,6 +72,8 @@ static bool fits(const soma_module *m, const char *name, const soma_tensor *tens
     return !why;
 }
 
+static int place(const soma__named *n) { return n->child ? 2 : n->buffer; }
+
 static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, soma_module *child, bool buffer) {
     if (!m) return SOMA_ERROR_ARGUMENT;
     if (!name || (!tensor && !child)) {
@@ -83,9 +84,11 @@ static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, so
     soma__named *n = soma_scope_memory_in(m->scope, sizeof *n);
     char *copy = soma_scope_memory_in(m->scope, strlen(name) + 1);
     if (!n || !copy) return soma_error_status(m->ctx);
-    *n = (soma__named){strcpy(copy, name), tensor, child, buffer, NULL};
-    *m->end = n;
-    m->end = &n->next;
+    /* as state_dict has them: parameters, buffers, children, each in the order of their coming */
+    soma__named **at = &m->first;
+    while (*at && place(*at) <= (child ? 2 : buffer)) at = &(*at)->next;
+    *n = (soma__named){strcpy(copy, name), tensor, child, buffer, *at};
+    *at = n;
     if (child && !child->parent) child->parent = m, child->name = copy;
     return SOMA_OK;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 soma_tensor *soma_full(soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
-    soma_tensor *n = soma__number(ctx, value, dtype);
+    soma_tensor *n = soma__number(ctx, dtype == SOMA_I32 ? soma__to_i32(value) : dtype == SOMA_U8 ? soma__to_u8(value) : value, dtype);
     if (!n) return NULL;
     soma__record r = {SOMA_OP_full, dtype, ndim, shape, &n, 1, NULL, 0};
     return soma__graph_record(ctx, &r);

@@ -319,6 +319,12 @@ soma_tensor *soma_topk_indices(soma_tensor *x, int64_t k, int64_t dim, bool larg
     return soma__graph_record(x->ctx, &r);
 }
 
+/* Does element b come before element a? NaN counts as largest in both orders, as in torch.sort. */
+static bool comes_before(const soma__operand *x, int64_t a, int64_t b, bool largest) {
+    if (largest || !(soma__is_nan(x, a) || soma__is_nan(x, b))) return soma__better(x, a, b, largest);
+    return !soma__is_nan(x, b);
+}
+
 static int topk_run(const soma__call *c) {
     const soma__operand *x = &c->in[0];
     int64_t outer, inner, n = x->ndim ? x->shape[c->attr[0]] : 1, k = c->attr[1];
@@ -328,7 +334,7 @@ static int topk_run(const soma__call *c) {
             int64_t *best = (int64_t *)c->out.data + o * k * inner + j, have = 0;
             for (int64_t i = 0; i < n && k; i++) {
                 int64_t at = have;
-                while (at > 0 && soma__better(x, (o * n + best[(at - 1) * inner]) * inner + j, (o * n + i) * inner + j, c->attr[2] != 0)) at--;
+                while (at > 0 && comes_before(x, (o * n + best[(at - 1) * inner]) * inner + j, (o * n + i) * inner + j, c->attr[2] != 0)) at--;
                 if (at == k) continue;
                 if (have < k) have++;
                 for (int64_t m = have - 1; m > at; m--) best[m * inner] = best[(m - 1) * inner];

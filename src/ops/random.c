@@ -137,12 +137,14 @@ const soma__op_def soma__op_randperm = {.name = "randperm", .cls = SOMA__CLASS_K
 
 soma_tensor *soma_uniform(soma_context *ctx, double low, double high, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     if (!ctx) return NULL;
+    if (!(low <= high)) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "uniform: no numbers in [%g, %g)", low, high), NULL;
     soma_interior_begin(ctx);
     soma_tensor *u = soma_rand(ctx, dtype, shape, ndim);
     return soma_interior_end(ctx, soma_add_scalar(soma_mul_scalar(u, high - low), low));
 }
 soma_tensor *soma_normal(soma_context *ctx, double mean, double std, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     if (!ctx) return NULL;
+    if (!(std >= 0)) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "normal: the standard deviation is %g; 0 or more is wanted", std), NULL;
     soma_interior_begin(ctx);
     soma_tensor *z = soma_randn(ctx, dtype, shape, ndim);
     return soma_interior_end(ctx, soma_add_scalar(soma_mul_scalar(z, std), mean));

@@ -196,6 +196,10 @@ static bool better(const soma__operand *x, int64_t a, int64_t b, bool largest) {
     int64_t p = as_int(x->data, x->dtype, a), q = as_int(x->data, x->dtype, b);
     return largest ? q > p : q < p;
 }
+bool soma__is_nan(const soma__operand *x, int64_t at) {
+    if (x->dtype == SOMA_F32) return ((const float *)x->data)[at] != ((const float *)x->data)[at];
+    return x->dtype == SOMA_F64 && ((const double *)x->data)[at] != ((const double *)x->data)[at];
+}
 bool soma__better(const soma__operand *x, int64_t a, int64_t b, bool largest) { return better(x, a, b, largest); }
 
 static bool zero_sign(const soma__operand *x, int64_t at) {

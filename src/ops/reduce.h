@@ -11,5 +11,6 @@ float soma__sum_f32(const float *x, int64_t n);
 double soma__sum_f64(const double *x, int64_t n);
 /* Is the element at offset b larger (smaller) than that at a? NaN counts as largest and as smallest. */
 bool soma__better(const soma__operand *x, int64_t a, int64_t b, bool largest);
+bool soma__is_nan(const soma__operand *x, int64_t at);
 
 #endif

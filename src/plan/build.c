@@ -178,10 +178,9 @@ static void list_writes(soma__builder *b) {
     soma__plan *p = b->p;
     for (uint32_t i = 0; i < p->n_entries; i++)
         for (int k = 0; p->values[i].needed && k < soma__plan_writes(b->ctx, i); k++) {
-            uint32_t leaf = soma__plan_variable(b->ctx, soma__entry_ref(b->ctx, i, k));
-            bool there = false;
-            for (int j = 0; j < p->n_writes; j++) there |= p->writes[j] == leaf;
-            if (!there) p->writes[p->n_writes++] = leaf;
+            uint32_t leaf = soma__plan_variable(b->ctx, p, soma__entry_ref(b->ctx, i, k));
+            if (!p->values[leaf].written) p->writes[p->n_writes++] = leaf;
+            p->values[leaf].written = true;
         }
 }
 

@@ -14,7 +14,10 @@
 typedef struct fuser {
     soma_context *ctx;
     soma__plan *p;
+    uint32_t first, open; /* groups before the first are emitted; how many are not */
 } fuser;
+
+#define OPEN 1024 /* groups at once, at most: each write looks at all of them */
 
 static bool in_pass(int dtype) { return dtype == SOMA_F32 || dtype == SOMA_BOOL; }
 
@@ -36,6 +39,8 @@ static bool fusable(const soma_context *ctx, const soma__plan *p, uint32_t i) {
 static void emit_group(fuser *f, uint32_t g) {
     if (g == SOMA__NONE || f->p->groups[g].emitted) return;
     f->p->groups[g].emitted = true;
+    f->open--;
+    while (f->first < f->p->n_groups && f->p->groups[f->first].emitted) f->first++;
     f->p->units[f->p->n_units++] = g | SOMA__UNIT_GROUP;
 }
 
@@ -87,19 +92,21 @@ static bool group_reads_elsewhere(const fuser *f, const soma__group *g, uint32_t
 /* Entry i overwrites variables: open groups that read their old values go first. */
 static void emit_readers(fuser *f, uint32_t i, uint32_t but) {
     for (int k = 0; k < soma__plan_writes(f->ctx, i); k++) {
-        uint32_t leaf = soma__plan_variable(f->ctx, soma__entry_ref(f->ctx, i, k));
-        for (uint32_t g = 0; g < f->p->n_groups; g++)
+        uint32_t leaf = soma__plan_variable(f->ctx, f->p, soma__entry_ref(f->ctx, i, k));
+        for (uint32_t g = f->first; g < f->p->n_groups; g++)
             if (g != but && !f->p->groups[g].emitted && group_reads(f, &f->p->groups[g], leaf)) emit_group(f, g);
     }
 }
 
 static soma__group *new_group(fuser *f) {
     soma__plan *p = f->p;
+    if (f->open == OPEN) emit_group(f, f->first);
     soma__group *g = &p->groups[p->n_groups];
     *g = (soma__group){.product = SOMA__NONE};
     g->members = soma__scope_alloc(&p->memory, MEMBERS * sizeof *g->members, 8);
     if (!g->members) return soma__no_memory(f->ctx);
     p->n_groups++;
+    f->open++;
     return g;
 }
 
@@ -140,7 +147,7 @@ static bool joins(const fuser *f, const soma__group *g, uint32_t number, uint32_
         if ((writes && k != writes) || f->p->values[at].group != number || updated || !soma__same_shape(x, x->in[k])) return false;
     }
     for (int k = 0; k < writes; k++)
-        if (group_reads_elsewhere(f, g, soma__plan_variable(f->ctx, soma__entry_ref(f->ctx, i, k)))) return false;
+        if (group_reads_elsewhere(f, g, soma__plan_variable(f->ctx, f->p, soma__entry_ref(f->ctx, i, k)))) return false;
     return true;
 }
 
@@ -245,7 +252,7 @@ static void take(fuser *f, uint32_t i) {
     else if (fusable(f->ctx, p, i)) place_elementwise(f, i);
     else {
         /* where it fails, what was recorded as written before it is written */
-        for (uint32_t g = 0; g < p->n_groups && soma__op_fails(soma__entry_op(f->ctx, i), soma__entry_tensor(f->ctx, i)->dtype); g++)
+        for (uint32_t g = f->first; g < p->n_groups && soma__op_fails(soma__entry_op(f->ctx, i), soma__entry_tensor(f->ctx, i)->dtype); g++)
             if (p->groups[g].writes) emit_group(f, g);
         emit_inputs(f, i);
         emit_readers(f, i, SOMA__NONE);
@@ -254,7 +261,7 @@ static void take(fuser *f, uint32_t i) {
 }
 
 bool soma__plan_fuse(soma_context *ctx, soma__plan *p) {
-    fuser f = {ctx, p};
+    fuser f = {.ctx = ctx, .p = p};
     soma__plan_need(ctx, p);
     for (int guarded = 1; guarded >= 0; guarded--)
         for (uint32_t i = 0; i < p->n_entries && soma__ok(ctx); i++)

@@ -28,20 +28,24 @@ typedef struct soma__group {
 } soma__group;
 
 /* What the plan knows of one tape entry. */
+#define SOMA__MOST_WRITES 3 /* variables that an update changes */
+
 typedef struct soma__value {
     uint32_t base;  /* the entry whose memory holds it: itself, or what it is a view of */
     int64_t offset; /* elements from the base's first one */
     int64_t strides[SOMA_MAX_DIMS];
     uint8_t home; /* of the base; only read through it */
     bool needed, kept, view;
-    bool guarded;             /* it may fail, or what may fail waits for it, and it does not wait for a write: computed before all writes */
-    bool after_write;         /* reads what this plan writes */
-    bool lives;               /* has its place in the list of slab values */
-    bool dense;               /* somebody wants its elements in C order */
-    uint32_t group;           /* number of the group that computes it, or SOMA__NONE */
-    uint32_t readers, reader; /* needed nodes that read it, and the last one */
-    uint32_t last_use;        /* the last node that reads it, by itself or through views */
-    size_t slab;              /* byte offset, HOME_SLAB */
+    bool guarded;     /* it may fail, or what may fail waits for it, and it does not wait for a write: computed before all writes */
+    bool after_write; /* reads what this plan writes */
+    bool lives;       /* has its place in the list of slab values */
+    bool dense;       /* somebody wants its elements in C order */
+    bool written;     /* a leaf that is a variable which the plan writes */
+    uint32_t variable[SOMA__MOST_WRITES]; /* of a node that writes: the leaves whose variables it writes */
+    uint32_t group;                       /* number of the group that computes it, or SOMA__NONE */
+    uint32_t readers, reader;             /* needed nodes that read it, and the last one */
+    uint32_t last_use;                    /* the last node that reads it, by itself or through views */
+    size_t slab;                          /* byte offset, HOME_SLAB */
     size_t bytes;
     int first, last; /* steps that write it first and read it last */
 } soma__value;
@@ -122,7 +126,7 @@ void soma__plan_need(soma_context *ctx, soma__plan *p);
 /* Strides and home of an entry (plan/place.c). */
 void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i);
 /* The leaf entry of the variable behind a reference: through the assigns before it. */
-uint32_t soma__plan_variable(const soma_context *ctx, uint32_t ref);
+uint32_t soma__plan_variable(const soma_context *ctx, const soma__plan *p, uint32_t ref);
 /* The entry whose memory holds what a reference means: of what an update left, that one variable. */
 uint32_t soma__plan_base(const soma_context *ctx, const soma__plan *p, uint32_t ref);
 /* How many variables an entry writes: its first inputs. */

@@ -87,6 +87,34 @@ static void groups_are_added_whole_or_not_at_all(void **state) {
     soma_context_free(ctx);
 }
 
+static void groups_that_are_not_there(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *w = soma_variable(soma_full(ctx, 1, SOMA_F32, SOMA_SHAPE(2)), &(soma_variable_opts){.requires_grad = 1});
+    soma_optim *o = soma_optim_sgd(ctx, &w, 1, 0.5, NULL);
+    assert_int_equal(soma_optim_set_lr(o, -7, 0.1), SOMA_ERROR_RANGE);
+    check_error(ctx, SOMA_ERROR_RANGE, "sgd: group -7 of 1");
+    assert_true(soma_optim_get_lr(o, 0) == 0.5);
+    soma_context_free(ctx);
+}
+
+/* What is recorded for long without an evaluation is planned in a time that grows with its number, not with its square: 30000 writes take a part of a
+ * second. */
+static void many_writes_are_planned(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *w = soma_variable(soma_full(ctx, 0, SOMA_F32, SOMA_SHAPE(2)), NULL);
+    float v[2];
+    for (int i = 0; i < 15000; i++) {
+        soma_variable(soma_full(ctx, i, SOMA_F32, NULL, 0), NULL);
+        soma_assign(w, soma_add_scalar(w, 1));
+    }
+    soma_read(w, v, sizeof v);
+    check_fine(ctx);
+    assert_true(v[0] == 15000 && v[1] == 15000);
+    soma_context_free(ctx);
+}
+
 static void a_layer_in_two_places_is_one_parameter(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
@@ -289,6 +317,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_scope_closes_once),
                                        cmocka_unit_test(parts_live_with_the_whole),
                                        cmocka_unit_test(groups_are_added_whole_or_not_at_all),
+                                       cmocka_unit_test(groups_that_are_not_there),
+                                       cmocka_unit_test(many_writes_are_planned),
                                        cmocka_unit_test(a_layer_in_two_places_is_one_parameter),
                                        cmocka_unit_test(sizes_that_no_machine_has),
                                        cmocka_unit_test(memory_is_bounded_and_sizes_are_given_back),

@@ -100,8 +100,30 @@ static void interior_values_are_not_read_later(void **state) {
     soma_context_free(ctx);
 }
 
+static soma_tensor *same(void *user, soma_module *self, soma_tensor *x) { return (void)user, (void)self, x; }
+
+/* state_dict's order: a module's parameters, its buffers, its children, however they came. */
+static void state_is_in_pytorchs_order(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_module *m = soma_nn_module(ctx, "m", same, NULL);
+    soma_module_add_buffer(m, "running", soma_variable(soma_full(ctx, 1, SOMA_F32, NULL, 0), NULL));
+    soma_module_add_child(m, "fc", soma_nn_linear(ctx, 2, 2, NULL));
+    soma_module_add_parameter(m, "scale", soma_variable(soma_full(ctx, 1, SOMA_F32, NULL, 0), NULL));
+    soma_module_add_buffer(m, "count", soma_variable(soma_full(ctx, 1, SOMA_F32, NULL, 0), NULL));
+    static const char *const keys[] = {"scale", "running", "count", "fc.weight", "fc.bias"};
+    assert_int_equal(soma_module_state_count(m), 5);
+    for (size_t i = 0; i < 5; i++) {
+        char key[32];
+        soma_tensor *t;
+        soma_module_state(m, i, key, sizeof key, &t);
+        assert_string_equal(key, keys[i]);
+    }
+    soma_context_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(wrong_use_gets_a_sentence), cmocka_unit_test(names_and_modes_are_pytorchs),
-                                       cmocka_unit_test(interior_values_are_not_read_later)};
+                                       cmocka_unit_test(interior_values_are_not_read_later), cmocka_unit_test(state_is_in_pytorchs_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,8 +117,49 @@ static void an_angle_has_no_slope_at_the_origin(void **state) {
     soma_context_free(ctx);
 }
 
+/* torch.sort's order: NaN is the largest in both directions. */
+static void nan_is_last_among_the_smallest(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    const float nan = __builtin_nanf(""), inf = __builtin_inff();
+    soma_tensor *x = soma_from(ctx, (float[]){nan, 1, inf, nan, -2}, SOMA_F32, SOMA_SHAPE(5)), *places;
+    int64_t at[5];
+    soma_topk(x, 5, 0, false, &places);
+    soma_read(places, at, sizeof at);
+    assert_true(at[0] == 4 && at[1] == 1 && at[2] == 2 && at[3] == 0 && at[4] == 3);
+    soma_topk(x, 5, 0, true, &places);
+    soma_read(places, at, sizeof at);
+    assert_true(at[0] == 0 && at[1] == 3 && at[2] == 2 && at[3] == 1 && at[4] == 4);
+    check_fine(ctx);
+    soma_context_free(ctx);
+}
+
+static void constants_saturate_and_bools_are_bools(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    int32_t i[2];
+    uint8_t u[2], given[2] = {2, 255};
+    double sum;
+    soma_read(soma_full(ctx, 1e30, SOMA_I32, SOMA_SHAPE(2)), i, sizeof i);
+    soma_read(soma_full(ctx, 300, SOMA_U8, SOMA_SHAPE(2)), u, sizeof u);
+    assert_true(i[0] == INT32_MAX && u[1] == 255);
+    soma_read(soma_full(ctx, -1, SOMA_U8, SOMA_SHAPE(2)), u, sizeof u);
+    assert_true(u[0] == 0);
+    soma_item(soma_sum(soma_from(ctx, given, SOMA_BOOL, SOMA_SHAPE(2)), NULL), &sum);
+    assert_true(sum == 2);
+    assert_int_equal(soma_read(soma_borrow(ctx, NULL, SOMA_F32, SOMA_SHAPE(0)), NULL, 0), SOMA_OK);
+    check_fine(ctx);
+    assert_null(soma_uniform(ctx, 1, 0, SOMA_F32, SOMA_SHAPE(2)));
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "uniform: no numbers in [1, 0)");
+    assert_null(soma_normal(ctx, 0, -1, SOMA_F32, SOMA_SHAPE(2)));
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "normal: the standard deviation is -1");
+    soma_context_free(ctx);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_small_integer_is_divided_by_a_large_number),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nan_is_last_among_the_smallest),
+                                       cmocka_unit_test(constants_saturate_and_bools_are_bools),
+                                       cmocka_unit_test(a_small_integer_is_divided_by_a_large_number),
                                        cmocka_unit_test(bytes_are_not_clamped_by_a_bound_below_them),
                                        cmocka_unit_test(an_angle_has_no_slope_at_the_origin),
                                        cmocka_unit_test(cat_takes_the_widest_dtype_of_all),
