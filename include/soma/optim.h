@@ -7,36 +7,35 @@
 /* As torch.optim.Optimizer. */
 typedef struct soma_optim soma_optim;
 
-/* torch.optim.SGD. */
-typedef struct soma_sgd_opts {
-    double momentum, dampening, weight_decay; /* default 0 */
-    int64_t nesterov, maximize;               /* default off; nesterov wants a momentum and no dampening */
-    uint64_t reserved[4];
-} soma_sgd_opts;
-/* lr in PyTorch has the default 1e-3. Parameters are variables; they must outlive the optimizer, which belongs to the innermost scope.
- * SOMA_ERROR_ARGUMENT: a negative number, nesterov without what it wants, a parameter that is NULL, no variable, there already, of another context,
- * or of a scope inside the optimizer's. */
-SOMA_WITH_OPTS(soma_optim *, soma_optim_sgd, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
-               soma_sgd_opts)
-/* A further parameter group with settings of its own, as add_param_group. */
-SOMA_WITH_OPTS(soma_status, soma_optim_sgd_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr),
-               (optim, params, count, lr), soma_sgd_opts)
-
-/* torch.optim.Adam and AdamW. */
-typedef struct soma_adam_opts {
-    soma_optional beta1, beta2, eps; /* default 0.9, 0.999, 1e-8 */
-    soma_optional weight_decay;      /* default 0; AdamW 0.01 */
-    int64_t maximize;                /* default off */
-    uint64_t reserved[4];
-} soma_adam_opts;
-/* lr in PyTorch has the default 1e-3. As soma_optim_sgd; betas lie in [0, 1), eps and weight_decay are 0 or more. */
-SOMA_WITH_OPTS(soma_optim *, soma_optim_adam, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
-               soma_adam_opts)
-SOMA_WITH_OPTS(soma_optim *, soma_optim_adamw, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
-               soma_adam_opts)
-/* A further parameter group with settings of its own, for an Adam or AdamW, as add_param_group. */
-SOMA_WITH_OPTS(soma_status, soma_optim_adam_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr),
-               (optim, params, count, lr), soma_adam_opts)
+/* The optimizers of optimizers.def. For each row, as for adam:
+ *
+ *   soma_optim *soma_optim_adam(ctx, params, count, lr, const soma_adam_opts *)          NULL: PyTorch's defaults
+ *   soma_status soma_optim_adam_group(optim, params, count, lr, const soma_adam_opts *)  a further parameter group with settings of its own,
+ *                                                                                        as add_param_group
+ *
+ * Settings with the default 0 are doubles (.weight_decay = 0.01), the others soma_optional (.beta1 = SOMA_SET(0.8)), flags int64_t (.maximize = 1).
+ * Parameters are variables; they must outlive the optimizer, which belongs to the innermost scope. SOMA_ERROR_ARGUMENT: a setting outside its range,
+ * a negative lr, another optimizer's group, a parameter that is NULL, no variable, there already, of another context, or of a scope inside the
+ * optimizer's. */
+#define NUMBER(name, doc) double name;
+#define SETTING(name, otherwise, least, most, ends, doc) soma_optional name;
+#define FLAG(name, doc) int64_t name;
+#define OPTIMIZER(name, lr, settings, doc) \
+    typedef struct soma_##name##_opts { \
+        settings uint64_t reserved[4]; \
+    } soma_##name##_opts;
+#include "soma/optimizers.def"
+#undef OPTIMIZER
+#define OPTIMIZER(name, rate, settings, doc) \
+    SOMA_WITH_OPTS(soma_optim *, soma_optim_##name, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), \
+                   (ctx, params, count, lr), soma_##name##_opts) \
+    SOMA_WITH_OPTS(soma_status, soma_optim_##name##_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr), \
+                   (optim, params, count, lr), soma_##name##_opts)
+#include "soma/optimizers.def"
+#undef OPTIMIZER
+#undef NUMBER
+#undef SETTING
+#undef FLAG
 
 /* Records one step for every parameter that has a gradient, as Optimizer.step. In a captured program the step count and the learning rate move on
  * with each run. */

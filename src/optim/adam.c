@@ -1,11 +1,11 @@
-/* torch.optim.Adam and AdamW. Kingma, Ba: Adam, 2015; Loshchilov, Hutter: Decoupled weight decay regularization, 2019. */
+/* torch.optim.Adam and AdamW. */
 #include "optim/optim.h"
 
-enum { BETA1, BETA2, EPS, DECAY, SIGN };
+enum { BETA1, BETA2, EPS, DECAY, AMSGRAD, MAXIMIZE };
 
-static int states(const soma__group *g) { return (void)g, 2; }
+static unsigned uses(const soma__group *g) { return g->value[AMSGRAD] != 0 ? 7 : 3; }
 
-static void prepare(const soma__param *p, double *numbers) {
+static void prepare(soma__param *p, double *numbers) {
     const soma__group *g = p->group;
     double b1 = g->value[BETA1], b2 = g->value[BETA2], c1 = 1 - soma__optim_power(b1, p->steps), c2 = 1 - soma__optim_power(b2, p->steps);
     numbers[SOMA_ADAM_STEP] = g->lr / c1;
@@ -17,42 +17,31 @@ static void prepare(const soma__param *p, double *numbers) {
     numbers[SOMA_ADAM_EPS] = g->value[EPS];
     numbers[SOMA_ADAM_WEIGHT_DECAY] = g->value[DECAY];
     numbers[SOMA_ADAM_SHRINK] = 1 - g->lr * g->value[DECAY];
-    numbers[SOMA_ADAM_SIGN] = g->value[SIGN];
+    numbers[SOMA_ADAM_SIGN] = g->value[MAXIMIZE] != 0 ? -1 : 1;
 }
 
-static soma_status record(soma__param *p, soma_tensor *grad, soma_tensor *hyper) {
-    return soma_adam_update(p->tensor, p->state[0], p->state[1], grad, hyper, p->group->flags);
+/* With the largest mean square so far, which the fused op has not. */
+static soma_status amsgrad(soma__step *s, bool decoupled) {
+    const double *v = s->p->group->value;
+    soma_tensor **state = s->p->state, *g = soma__optim_gradient(s, v[MAXIMIZE], decoupled ? 0 : v[DECAY]);
+    if (decoupled && v[DECAY] != 0) soma_assign(s->p->tensor, soma_mul(s->p->tensor, soma__optim_number(s, SOMA_ADAM_SHRINK)));
+    soma__optim_keep(s, 0, soma__optim_lerp(state[0], g, soma__optim_number(s, SOMA_ADAM_BETA1_REST)));
+    soma__optim_keep(s, 1, soma__optim_mean_square(state[1], soma__optim_number(s, SOMA_ADAM_BETA2), g, soma__optim_number(s, SOMA_ADAM_BETA2_REST)));
+    soma_assign(state[2], soma_maximum(state[2], state[1]));
+    soma_tensor *below = soma_add(soma_div(soma_sqrt(state[2]), soma__optim_number(s, SOMA_ADAM_ROOT_BIAS2)), soma__optim_number(s, SOMA_ADAM_EPS));
+    return soma__optim_move(s, soma_div(soma_mul(state[0], soma__optim_number(s, SOMA_ADAM_STEP)), below));
 }
 
-static const soma__optim_kind adam = {"adam", {"exp_avg", "exp_avg_sq"}, states, prepare, record};
-static const soma__optim_kind adamw = {"adamw", {"exp_avg", "exp_avg_sq"}, states, prepare, record};
-
-static double value_or(soma_optional o, double otherwise) { return o.set ? o.value : otherwise; }
-
-soma_status soma_optim_adam_group_v(soma_optim *optim, soma_tensor *const *params, size_t count, double lr, const soma_adam_opts *options,
-                                    size_t size) {
-    soma_adam_opts o;
-    if (!optim || !soma_options_read(optim->ctx, "adam", &o, sizeof o, options, size))
-        return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
-    bool decoupled = optim->kind == &adamw;
-    soma__group g = {.lr = lr};
-    g.value[BETA1] = value_or(o.beta1, 0.9);
-    g.value[BETA2] = value_or(o.beta2, 0.999);
-    g.value[EPS] = value_or(o.eps, 1e-8);
-    g.value[DECAY] = value_or(o.weight_decay, decoupled ? 0.01 : 0);
-    g.value[SIGN] = o.maximize ? -1 : 1;
-    if (!(g.value[BETA1] >= 0 && g.value[BETA1] < 1 && g.value[BETA2] >= 0 && g.value[BETA2] < 1 && g.value[EPS] >= 0 && g.value[DECAY] >= 0))
-        return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "%s: betas %g, %g (in [0, 1)), eps %g, weight_decay %g (0 or more)",
-                                optim->kind->name, g.value[BETA1], g.value[BETA2], g.value[EPS], g.value[DECAY]);
-    g.flags = (decoupled ? SOMA_ADAM_DECOUPLED : 0) | (g.value[DECAY] != 0 ? SOMA_ADAM_DECAY : 0);
-    return soma__optim_add(optim, params, count, &g);
+static soma_status record(soma__step *s, bool decoupled) {
+    const double *v = s->p->group->value;
+    if (v[AMSGRAD] != 0) return amsgrad(s, decoupled);
+    int64_t flags = (decoupled ? SOMA_ADAM_DECOUPLED : 0) | (v[DECAY] != 0 ? SOMA_ADAM_DECAY : 0);
+    return soma_adam_update(s->p->tensor, s->p->state[0], s->p->state[1], s->grad, soma__optim_numbers(s), flags);
 }
+static soma_status record_adam(soma__step *s) { return record(s, false); }
+static soma_status record_adamw(soma__step *s) { return record(s, true); }
 
-soma_optim *soma_optim_adam_v(soma_context *ctx, soma_tensor *const *params, size_t count, double lr, const soma_adam_opts *options, size_t size) {
-    soma_optim *o = soma__optim_new(ctx, &adam);
-    return o && soma_optim_adam_group_v(o, params, count, lr, options, size) == SOMA_OK ? o : NULL;
-}
-soma_optim *soma_optim_adamw_v(soma_context *ctx, soma_tensor *const *params, size_t count, double lr, const soma_adam_opts *options, size_t size) {
-    soma_optim *o = soma__optim_new(ctx, &adamw);
-    return o && soma_optim_adam_group_v(o, params, count, lr, options, size) == SOMA_OK ? o : NULL;
-}
+#define STATES \
+    { "exp_avg", "exp_avg_sq", "max_exp_avg_sq" }
+const soma__optim_kind soma__optim_adam = {.name = "adam", .states = STATES, .uses = uses, .prepare = prepare, .record = record_adam};
+const soma__optim_kind soma__optim_adamw = {.name = "adamw", .states = STATES, .uses = uses, .prepare = prepare, .record = record_adamw};

@@ -1,6 +1,7 @@
 /* Groups, parameters and steps of any optimizer. Written with public calls only. */
 #include "optim/optim.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,12 +47,13 @@ static soma__param *make_param(soma_optim *o, soma_tensor *t, soma__group *g) {
     p->tensor = t;
     p->group = g;
     p->kind = o->kind;
-    for (int k = 0; k < o->kind->n_states(g); k++) {
+    for (int k = 0; k < SOMA__OPTIM_STATES; k++) {
         char name[192];
+        if (!(o->kind->uses(g) >> k & 1)) continue;
         snprintf(name, sizeof name, "%s.%s", soma_tensor_name(t), o->kind->states[k]);
         soma_interior_begin(o->ctx);
-        soma_tensor *zero = soma_zeros(o->ctx, soma_tensor_dtype(t), soma_shape(t), soma_ndim(t));
-        p->state[k] = soma_variable(zero, &(soma_variable_opts){.name = name, .scope_of = t});
+        soma_tensor *first = soma_full(o->ctx, o->kind->initial ? o->kind->initial(g, k) : 0, soma_tensor_dtype(t), soma_shape(t), soma_ndim(t));
+        p->state[k] = soma_variable(first, &(soma_variable_opts){.name = name, .scope_of = t});
         soma_interior_end(o->ctx, NULL);
         if (!p->state[k]) return NULL;
     }
@@ -86,40 +88,59 @@ soma_status soma__optim_add(soma_optim *o, soma_tensor *const *params, size_t co
     return SOMA_OK;
 }
 
-/* The numbers of one recorded step: a captured program may hold several steps of an optimizer, and reads each one's at its runs. */
-typedef struct step {
-    soma__param *p;
-    double exact[SOMA__OPTIM_HYPER]; /* for float64 parameters */
-    float rounded[SOMA__OPTIM_HYPER];
-} step;
-
 static soma_status advance(void *user) {
-    step *s = user;
+    soma__step *s = user;
     s->p->steps++;
     s->p->kind->prepare(s->p, s->exact);
+    s->exact[SOMA__OPTIM_TINY] = (double)FLT_MIN;
+    s->exact[SOMA__OPTIM_ZERO] = 0;
     for (int i = 0; i < SOMA__OPTIM_HYPER; i++) s->rounded[i] = (float)s->exact[i];
     return SOMA_OK;
 }
 
 /* A step that did not happen. The numbers are prepared anew by the next one. */
-static void retreat(void *user) { ((step *)user)->p->steps--; }
+static void retreat(void *user) { ((soma__step *)user)->p->steps--; }
+
+static soma_tensor *borrow(soma__step *s, int i, const int64_t *shape, int64_t ndim) {
+    soma_dtype dtype = soma_tensor_dtype(s->p->tensor);
+    return soma_borrow(soma_tensor_context(s->p->tensor), dtype == SOMA_F64 ? (const void *)&s->exact[i] : &s->rounded[i], dtype, shape, ndim);
+}
+soma_tensor *soma__optim_number(soma__step *s, int i) { return s->number[i] ? s->number[i] : (s->number[i] = borrow(s, i, NULL, 0)); }
+soma_tensor *soma__optim_numbers(soma__step *s) {
+    int64_t n = SOMA__OPTIM_HYPER;
+    return borrow(s, 0, &n, 1);
+}
+soma_tensor *soma__optim_gradient(soma__step *s, double maximize, double decay) {
+    soma_tensor *g = maximize != 0 ? soma_neg(s->grad) : s->grad;
+    return decay != 0 ? soma_add(g, soma_mul_scalar(s->p->tensor, decay)) : g;
+}
+void soma__optim_keep(soma__step *s, int state, soma_tensor *value) {
+    soma_tensor *tiny = soma__optim_number(s, SOMA__OPTIM_TINY), *zero = soma__optim_number(s, SOMA__OPTIM_ZERO);
+    soma_assign(s->p->state[state], soma_where(soma_lt(soma_abs(value), tiny), zero, value));
+}
+soma_tensor *soma__optim_lerp(soma_tensor *a, soma_tensor *b, soma_tensor *w) { return soma_add(a, soma_mul(w, soma_sub(b, a))); }
+soma_tensor *soma__optim_mean_square(soma_tensor *a, soma_tensor *w, soma_tensor *b, soma_tensor *v) {
+    return soma_add(soma_mul(a, w), soma_mul(soma_mul(v, b), b));
+}
+soma_status soma__optim_move(soma__step *s, soma_tensor *change) { return soma_assign(s->p->tensor, soma_sub(s->p->tensor, change)); }
 
 soma_status soma_optim_step(soma_optim *o) {
     if (!o) return SOMA_ERROR_ARGUMENT;
     soma_context *ctx = o->ctx;
+    soma_no_grad_begin(ctx);
     soma_interior_begin(ctx);
     for (soma__param *p = o->params; p && soma_error_status(ctx) == SOMA_OK; p = p->next) {
         soma_tensor *g = soma_tensor_grad(p->tensor);
         if (!g) continue;
-        step *s = soma_scope_memory(ctx, sizeof *s);
+        soma__step *s = soma_scope_memory(ctx, sizeof *s);
         if (!s) break;
         s->p = p;
+        s->grad = g;
         if (soma_on_run(ctx, advance, retreat, s) != SOMA_OK) break;
-        int64_t n = SOMA__OPTIM_HYPER;
-        soma_dtype dtype = soma_tensor_dtype(p->tensor);
-        p->kind->record(p, g, soma_borrow(ctx, dtype == SOMA_F64 ? (const void *)s->exact : s->rounded, dtype, &n, 1));
+        p->kind->record(s);
     }
     soma_interior_end(ctx, NULL);
+    soma_no_grad_end(ctx);
     return soma_error_status(ctx);
 }
 
@@ -136,7 +157,9 @@ soma_status soma_optim_set_lr(soma_optim *o, int64_t group, double lr) {
     int64_t i = 0;
     for (soma__group *g = o->groups; g; g = g->next, i++)
         if (group == -1 || group == i) g->lr = lr;
-    return group >= -1 && group < i ? SOMA_OK : soma_error_raise(o->ctx, SOMA_ERROR_RANGE, "%s: group %lld of %lld", o->kind->name, (long long)group, (long long)i);
+    return group >= -1 && group < i
+               ? SOMA_OK
+               : soma_error_raise(o->ctx, SOMA_ERROR_RANGE, "%s: group %lld of %lld", o->kind->name, (long long)group, (long long)i);
 }
 
 double soma_optim_get_lr(const soma_optim *o, int64_t group) {

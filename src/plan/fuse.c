@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define MEMBERS 16
+#define MEMBERS 32
 
 typedef struct fuser {
     soma_context *ctx;
@@ -35,12 +35,17 @@ static bool fusable(const soma_context *ctx, const soma__plan *p, uint32_t i) {
     return (soma__ops[op]->cls == SOMA__CLASS_ELEMENTWISE || writes) && soma__pass_has(op);
 }
 
+/* The group is open no more. */
+static void emitted(fuser *f, soma__group *g) {
+    g->emitted = true;
+    f->open--;
+    while (f->first < f->p->n_groups && f->p->groups[f->first].emitted) f->first++;
+}
+
 /* Puts an open group in its place of the order. */
 static void emit_group(fuser *f, uint32_t g) {
     if (g == SOMA__NONE || f->p->groups[g].emitted) return;
-    f->p->groups[g].emitted = true;
-    f->open--;
-    while (f->first < f->p->n_groups && f->p->groups[f->first].emitted) f->first++;
+    emitted(f, &f->p->groups[g]);
     f->p->units[f->p->n_units++] = g | SOMA__UNIT_GROUP;
 }
 
@@ -110,12 +115,25 @@ static soma__group *new_group(fuser *f) {
     return g;
 }
 
+/* How many operands in memory entry i adds to a group, at most: what it reads from outside for the first time, and its value. */
+static int new_operands(const fuser *f, const soma__group *g, uint32_t i) {
+    int n = 1;
+    for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++) {
+        uint32_t ref = soma__entry_ref(f->ctx, i, k);
+        bool known = f->p->values[SOMA__REF_INDEX(ref)].group == (uint32_t)(g - f->p->groups);
+        for (int m = 0; m < g->n && !known; m++)
+            for (int j = 0; j < soma__entry_inputs(f->ctx, g->members[m]) && !known; j++) known = soma__entry_ref(f->ctx, g->members[m], j) == ref;
+        n += !known;
+    }
+    return n;
+}
+
 /* The member's value lies as the group walks, unless C order is wanted. */
 static void add_member(fuser *f, soma__group *g, uint32_t i) {
     soma__value *v = &f->p->values[i];
     const soma_tensor *x = soma__entry_tensor(f->ctx, i);
+    g->n_external += new_operands(f, g, i);
     g->members[g->n++] = i;
-    g->n_external += x->n_in + 1;
     v->group = (uint32_t)(g - f->p->groups);
     g->writes |= soma__plan_writes(f->ctx, i) > 0;
     if (g->transposed && !v->dense) v->strides[0] = 1, v->strides[1] = x->shape[0];
@@ -139,7 +157,7 @@ static bool walks_transposed(const fuser *f, uint32_t i) {
 static bool joins(const fuser *f, const soma__group *g, uint32_t number, uint32_t i) {
     const soma_tensor *x = soma__entry_tensor(f->ctx, i), *first = soma__entry_tensor(f->ctx, g->members[0]);
     int writes = soma__plan_writes(f->ctx, i);
-    if (!f->ctx->fuse || !soma__same_shape(x, first) || g->n == MEMBERS || g->n_external + x->n_in + 1 > SOMA__PASS_EXTERNAL) return false;
+    if (!f->ctx->fuse || !soma__same_shape(x, first) || g->n == MEMBERS || g->n_external + new_operands(f, g, i) > SOMA__PASS_EXTERNAL) return false;
     for (int k = 0; k < x->n_in; k++) {
         uint32_t at = SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k));
         if (open_group(f, i, k) != number) continue;
@@ -151,13 +169,47 @@ static bool joins(const fuser *f, const soma__group *g, uint32_t number, uint32_
     return true;
 }
 
-static void place_elementwise(fuser *f, uint32_t i) {
-    soma__plan *p = f->p;
+/* Is each member read by the next one alone, the last one by entry i? */
+static bool is_private_to(const fuser *f, const soma__group *g, uint32_t i) {
+    for (int m = 0; m < g->n; m++) {
+        const soma__value *v = &f->p->values[g->members[m]];
+        if (v->kept || v->readers != 1 || v->reader != (m + 1 < g->n ? g->members[m + 1] : i)) return false;
+    }
+    return true;
+}
+
+/* Entry i reads values of two open groups: one becomes part of the other, behind its members. They do not read each other's values, nor what the
+ * other one writes: else one would not be open. */
+static bool merge(fuser *f, uint32_t into, uint32_t from, uint32_t i) {
+    soma__group *a = &f->p->groups[into], *b = &f->p->groups[from];
+    const soma_tensor *x = soma__entry_tensor(f->ctx, a->members[0]), *y = soma__entry_tensor(f->ctx, b->members[0]);
+    if (b->product != SOMA__NONE || !soma__same_shape(x, y) || a->n + b->n >= MEMBERS || a->n_external + b->n_external + 4 > SOMA__PASS_EXTERNAL)
+        return false;
+    if (a->transposed != b->transposed && !is_private_to(f, b, i)) return false; /* the layout of its values is known to others */
+    for (int m = 0; m < b->n; m++) {
+        if (b->transposed) soma__dense_strides(y->shape, y->ndim, f->p->values[b->members[m]].strides);
+        add_member(f, a, b->members[m]);
+    }
+    b->n = 0;
+    emitted(f, b);
+    return true;
+}
+
+/* The open group that entry i may join: of those that it reads the last one, or the one with a product, with the others merged into it. */
+static uint32_t find_home(fuser *f, uint32_t i) {
     uint32_t home = SOMA__NONE;
     for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++) {
         uint32_t g = open_group(f, i, k);
-        if (g != SOMA__NONE && (home == SOMA__NONE || g > home)) home = g;
+        if (g == SOMA__NONE || g == home) continue;
+        if (home == SOMA__NONE || (f->ctx->fuse && f->p->groups[g].product != SOMA__NONE && merge(f, g, home, i))) home = g;
+        else if (!(f->ctx->fuse && merge(f, home, g, i)) && g > home) home = g;
     }
+    return home;
+}
+
+static void place_elementwise(fuser *f, uint32_t i) {
+    soma__plan *p = f->p;
+    uint32_t home = find_home(f, i);
     if (home != SOMA__NONE && !joins(f, &p->groups[home], home, i)) home = SOMA__NONE;
     for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++)
         if (open_group(f, i, k) != home) emit_group(f, open_group(f, i, k));

@@ -19,7 +19,8 @@ typedef enum soma__home {
 /* Values computed in one pass over their common shape: element-wise nodes and updates, behind a product when there is one. */
 typedef struct soma__group {
     uint32_t product;  /* the matmul whose blocks the pass works on, or SOMA__NONE */
-    uint32_t *members; /* in tape order; of a group with a product the first one is the product's value (maybe as a transposed view) */
+    uint32_t *members; /* in an order in which they can be computed; of a group with a product the first one is the product's value (maybe as a
+                          transposed view) */
     int n, n_external;
     bool swapped;    /* the first member is the product's transpose */
     bool transposed; /* vectors run along dimension 0 */

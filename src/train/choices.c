@@ -16,50 +16,33 @@ const soma__kinds soma__losses = SOMA__KINDS("loss", losses);
 
 /* optimizers */
 
+#define CLOSED false, false
+#define BELOW false, true
+#define BETWEEN true, true
 #define LR(otherwise) \
-    { "lr", SOMA__NUMBER, otherwise, 0, __builtin_inf(), false, true, "learning rate" }
-#define DECAY(otherwise) \
-    { "weight_decay", SOMA__NUMBER, otherwise, 0, __builtin_inf(), false, true, "share of the weights taken away" }
-static const soma__field sgd_fields[] = {
-    LR("0.01"),
-    {"momentum", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "share of the last step that goes on"},
-    {"dampening", SOMA__NUMBER, "0", -__builtin_inf(), __builtin_inf(), true, true, "share of the gradient left out of the momentum"},
-    DECAY("0"),
-    {"nesterov", SOMA__TRUTH, "false", 0, 0, false, false, "Nesterov's momentum"},
-};
-static soma_optim *sgd(soma_context *ctx, const json_t *f, soma_tensor *const *params, size_t n) {
-    return soma_optim_sgd(ctx, params, n, soma__get(f, "lr"),
-                          &(soma_sgd_opts){.momentum = soma__get(f, "momentum"),
-                                           .dampening = soma__get(f, "dampening"),
-                                           .weight_decay = soma__get(f, "weight_decay"),
-                                           .nesterov = soma__get_truth(f, "nesterov")});
-}
-
-#define ADAM_FIELDS(decay) \
-    { \
-        LR("0.001"), {"beta1", SOMA__NUMBER, "0.9", 0, 1, false, true, "decay of the mean"}, \
-            {"beta2", SOMA__NUMBER, "0.999", 0, 1, false, true, "decay of the mean square"}, \
-            {"eps", SOMA__NUMBER, "1e-8", 0, __builtin_inf(), false, true, "added to the root"}, DECAY(decay) \
+    { "lr", SOMA__NUMBER, otherwise, 0, __builtin_inf(), BELOW, "learning rate" }
+#define NUMBER(key, doc) {#key, SOMA__NUMBER, "0", 0, __builtin_inf(), BELOW, doc},
+#define SETTING(key, otherwise, least, most, ends, doc) {#key, SOMA__NUMBER, #otherwise, least, most, ends, doc},
+#define FLAG(key, doc) {#key, SOMA__TRUTH, "false", 0, 0, CLOSED, doc},
+#define OPTIMIZER(id, rate, settings, doc) static const soma__field id##_fields[] = {LR(#rate), settings};
+#include "soma/optimizers.def"
+#undef NUMBER
+#undef SETTING
+#undef FLAG
+#undef OPTIMIZER
+#define NUMBER(key, doc) .key = soma__get(f, #key),
+#define SETTING(key, otherwise, least, most, ends, doc) .key = SOMA_SET(soma__get(f, #key)),
+#define FLAG(key, doc) .key = soma__get_truth(f, #key),
+#define OPTIMIZER(id, rate, settings, doc) \
+    static soma_optim *id(soma_context *ctx, const json_t *f, soma_tensor *const *params, size_t n) { \
+        const soma_##id##_opts o = {settings}; \
+        return soma_optim_##id(ctx, params, n, soma__get(f, "lr"), &o); \
     }
-static const soma__field adam_fields[] = ADAM_FIELDS("0"), adamw_fields[] = ADAM_FIELDS("0.01");
-static soma_adam_opts adam_opts(const json_t *f) {
-    return (soma_adam_opts){.beta1 = SOMA_SET(soma__get(f, "beta1")),
-                            .beta2 = SOMA_SET(soma__get(f, "beta2")),
-                            .eps = SOMA_SET(soma__get(f, "eps")),
-                            .weight_decay = SOMA_SET(soma__get(f, "weight_decay"))};
-}
-static soma_optim *adam(soma_context *ctx, const json_t *f, soma_tensor *const *params, size_t n) {
-    const soma_adam_opts o = adam_opts(f);
-    return soma_optim_adam(ctx, params, n, soma__get(f, "lr"), &o);
-}
-static soma_optim *adamw(soma_context *ctx, const json_t *f, soma_tensor *const *params, size_t n) {
-    const soma_adam_opts o = adam_opts(f);
-    return soma_optim_adamw(ctx, params, n, soma__get(f, "lr"), &o);
-}
+#include "soma/optimizers.def"
+#undef OPTIMIZER
+#define OPTIMIZER(id, rate, settings, doc) {.name = #id, .main = "lr", SOMA__FIELDS(id##_fields), .optim = id},
 static const soma__kind optims[] = {
-    {.name = "sgd", .main = "lr", SOMA__FIELDS(sgd_fields), .optim = sgd},
-    {.name = "adam", .main = "lr", SOMA__FIELDS(adam_fields), .optim = adam},
-    {.name = "adamw", .main = "lr", SOMA__FIELDS(adamw_fields), .optim = adamw},
+#include "soma/optimizers.def"
 };
 const soma__kinds soma__optims = SOMA__KINDS("optimizer", optims);
 

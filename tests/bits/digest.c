@@ -185,6 +185,41 @@ static void functions(void) {
     soma_context_free(ctx);
 }
 
+/* Six steps of every optimizer on a small net, recorded and captured alike. */
+static void walk(const char *name, soma_optim *(*make)(soma_context *ctx, soma_tensor *const *params, size_t n), bool captured) {
+    soma_context *ctx = context(13);
+    run r = {.dtype = SOMA_F32};
+    r.net = soma_nn_sequential(
+        ctx, SOMA_MODULES(soma_nn_linear(ctx, INPUTS, HIDDEN, NULL), soma_nn_gelu(ctx), soma_nn_linear(ctx, HIDDEN, CLASSES, NULL)));
+    soma_module_parameters(r.net, &r.params, &r.n);
+    r.optim = make(ctx, r.params, r.n);
+    soma_program *p = captured ? soma_capture(ctx, step, &r, NULL, 0, 0, NULL) : NULL;
+    for (int i = 0; i < 6; i++) {
+        if (p) soma_program_run(p);
+        else step(ctx, &r, NULL, 0, NULL, 0);
+    }
+    if (soma_error_status(ctx) != SOMA_OK) die(ctx, name);
+    print(ctx, name, r.params, r.n);
+    soma_context_free(ctx);
+}
+#define OPTIMIZER(name, rate, settings, doc) \
+    static soma_optim *make_##name(soma_context *ctx, soma_tensor *const *params, size_t n) { return soma_optim_##name(ctx, params, n, 0.01, NULL); }
+#include "soma/optimizers.def"
+#undef OPTIMIZER
+static soma_optim *make_amsgrad(soma_context *ctx, soma_tensor *const *params, size_t n) {
+    return soma_optim_adamw(ctx, params, n, 0.01, &(soma_adamw_opts){.amsgrad = 1});
+}
+static soma_optim *make_centered(soma_context *ctx, soma_tensor *const *params, size_t n) {
+    return soma_optim_rmsprop(ctx, params, n, 0.01, &(soma_rmsprop_opts){.centered = 1, .momentum = 0.9, .weight_decay = 0.01});
+}
+static void optimizers(void) {
+#define OPTIMIZER(name, rate, settings, doc) walk(#name, make_##name, false), walk(#name, make_##name, true);
+#include "soma/optimizers.def"
+#undef OPTIMIZER
+    walk("amsgrad", make_amsgrad, false), walk("amsgrad", make_amsgrad, true);
+    walk("centered", make_centered, false), walk("centered", make_centered, true);
+}
+
 /* Every activation's values and gradients, by the table. */
 static void activations(void) {
     soma_context *ctx = context(21);
@@ -228,5 +263,6 @@ int main(void) {
     integers();
     functions();
     activations();
+    optimizers();
     return 0;
 }

@@ -32,7 +32,10 @@ static soma_tensor *parameter(soma_context *ctx) {
 static double adam(const soma_adam_opts *o, bool decoupled) {
     soma_context *ctx = check_context(NULL);
     soma_tensor *w = parameter(ctx);
-    double v = two_steps(w, decoupled ? soma_optim_adamw(ctx, &w, 1, 0.1, o) : soma_optim_adam(ctx, &w, 1, 0.1, o));
+    soma_adamw_opts w_opts; /* the same fields */
+    _Static_assert(sizeof w_opts == sizeof *o, "adamw has other settings than adam");
+    if (o) memcpy(&w_opts, o, sizeof w_opts);
+    double v = two_steps(w, decoupled ? soma_optim_adamw(ctx, &w, 1, 0.1, o ? &w_opts : NULL) : soma_optim_adam(ctx, &w, 1, 0.1, o));
     soma_context_free(ctx);
     return v;
 }
@@ -80,7 +83,7 @@ static void adams_zeros_are_zeros(void **state) {
     soma_context *ctx = check_context(NULL);
     soma_tensor *w = parameter(ctx);
     soma_optim *o = soma_optim_adamw(ctx, NULL, 0, 0.5, NULL);
-    assert_int_equal(soma_optim_adam_group(o, &w, 1, 0.1, &(soma_adam_opts){.beta1 = SOMA_SET(0), .weight_decay = SOMA_SET(0)}), SOMA_OK);
+    assert_int_equal(soma_optim_adamw_group(o, &w, 1, 0.1, &(soma_adamw_opts){.beta1 = SOMA_SET(0), .weight_decay = SOMA_SET(0)}), SOMA_OK);
     NEAR(two_steps(w, o), adam_by_hand(0, 0.999, 1e-8, 0, true));
     soma_context_free(ctx);
 }
@@ -196,7 +199,6 @@ static void an_idx_scale_of_zero_is_zero(void **state) {
 typedef struct fixture {
     soma_context *ctx;
     soma_tensor *x, *w;
-    soma_optim *sgd, *adam;
     soma_dataset *data;
 } fixture;
 
@@ -232,11 +234,13 @@ CALL(amax, soma_reduce_opts, !soma_amax_v(f->x, o, size))
 CALL(amin, soma_reduce_opts, !soma_amin_v(f->x, o, size))
 CALL(logsumexp, soma_reduce_opts, !soma_logsumexp_v(f->x, o, size))
 CALL(cross_entropy, soma_cross_entropy_opts, !soma_cross_entropy_v(f->x, f->x, o, size))
-CALL(optim_sgd, soma_sgd_opts, !soma_optim_sgd_v(f->ctx, &f->w, 1, 0.1, o, size))
-CALL(optim_sgd_group, soma_sgd_opts, soma_optim_sgd_group_v(f->sgd, NULL, 0, 0.1, o, size) != SOMA_OK)
-CALL(optim_adam, soma_adam_opts, !soma_optim_adam_v(f->ctx, &f->w, 1, 0.1, o, size))
-CALL(optim_adamw, soma_adam_opts, !soma_optim_adamw_v(f->ctx, &f->w, 1, 0.1, o, size))
-CALL(optim_adam_group, soma_adam_opts, soma_optim_adam_group_v(f->adam, NULL, 0, 0.1, o, size) != SOMA_OK)
+#define OPTIMIZER(name, rate, settings, doc) \
+    CALL(optim_##name, soma_##name##_opts, !soma_optim_##name##_v(f->ctx, &f->w, 1, 0.1, o, size)) \
+    static bool call_optim_##name##_group(fixture *f, const void *o, size_t size) { \
+        return soma_optim_##name##_group_v(soma_optim_##name(f->ctx, NULL, 0, 0.1, NULL), NULL, 0, 0.1, o, size) != SOMA_OK; \
+    }
+#include "soma/optimizers.def"
+#undef OPTIMIZER
 CALL(dataset_glyphs, soma_glyph_opts, !soma_dataset_glyphs_v(f->ctx, 1, o, size))
 CALL(dataset_idx, soma_idx_opts, !soma_dataset_idx_v(f->ctx, images, labels, o, size))
 CALL(loader_new, soma_loader_opts, !soma_loader_new_v(f->ctx, f->data, 1, o, size))
@@ -264,11 +268,12 @@ static const struct {
     ROW(grad, soma_grad_opts),
     ROW(nn_linear, soma_linear_opts),
     ROW(cross_entropy, soma_cross_entropy_opts),
-    ROW(optim_sgd, soma_sgd_opts),
-    ROW(optim_sgd_group, soma_sgd_opts),
-    ROW(optim_adam, soma_adam_opts),
-    ROW(optim_adamw, soma_adam_opts),
-    ROW(optim_adam_group, soma_adam_opts),
+#define OPTIMIZER(name, rate, settings, doc) \
+    ROW(optim_##name, soma_##name##_opts) \
+    , ROW(optim_##name##_group, soma_##name##_opts) \
+    ,
+#include "soma/optimizers.def"
+#undef OPTIMIZER
     ROW(dataset_idx, soma_idx_opts),
     ROW(dataset_glyphs, soma_glyph_opts),
     ROW(loader_new, soma_loader_opts),
@@ -294,8 +299,6 @@ static void options_from_the_future_are_refused_by_every_call(void **state) {
         fixture f = {.ctx = check_context(&(soma_context_opts){.threads = 1})};
         f.x = vector(f.ctx, numbers, 1);
         f.w = parameter(f.ctx);
-        f.sgd = soma_optim_sgd(f.ctx, NULL, 0, 0.1, NULL);
-        f.adam = soma_optim_adam(f.ctx, NULL, 0, 0.1, NULL);
         f.data = soma_dataset_arrays(f.ctx, numbers, &class, 1, NULL, 0);
         check_fine(f.ctx);
         uint64_t o[64] = {0};
@@ -337,7 +340,7 @@ static void no_call_is_left_out(void **state) {
                 while (strncmp(start, "soma_", 5) != 0) start--;
                 snprintf(name, sizeof name, "%.*s", (int)(at - start - 5), start + 5);
             }
-            if (!*name) continue;
+            if (!*name || strcmp(name, "optim_") == 0) continue; /* optim_: optimizers.def's, of which the table above is made */
 #if !SOMA_HAVE_MODELS
             if (strcmp(name, "train") == 0) continue;
 #endif
@@ -348,6 +351,7 @@ static void no_call_is_left_out(void **state) {
         }
         fclose(f);
     }
+    for (size_t i = 0; i < CALLS; i++) found += strncmp(calls[i].name, "optim_", 6) == 0;
     assert_int_equal(found, CALLS);
 }
 

@@ -18,8 +18,47 @@ static soma_optim *make(soma_context *ctx, const char *name, soma_tensor **w) {
             ctx, w, 1, 0.05,
             &(soma_adam_opts){.beta1 = SOMA_SET(0.8), .beta2 = SOMA_SET(0.95), .eps = SOMA_SET(1e-6), .weight_decay = SOMA_SET(0.1)});
     if (IS("adamw")) return soma_optim_adamw(ctx, w, 1, 0.05, NULL);
-    if (IS("adamw_maximize")) return soma_optim_adamw(ctx, w, 1, 0.01, &(soma_adam_opts){.weight_decay = SOMA_SET(0.3), .maximize = 1});
+    if (IS("adamw_maximize")) return soma_optim_adamw(ctx, w, 1, 0.01, &(soma_adamw_opts){.weight_decay = SOMA_SET(0.3), .maximize = 1});
+#define DEFAULT(kind, lr) \
+    if (IS(#kind)) return soma_optim_##kind(ctx, w, 1, lr, NULL);
+#define OTHER(name, kind, lr, ...) \
+    if (IS(name)) return soma_optim_##kind(ctx, w, 1, lr, &(soma_##kind##_opts){__VA_ARGS__});
+#define V SOMA_SET
+    OTHER("adam_amsgrad", adam, 0.05, .amsgrad = 1, .weight_decay = V(0.1))
+    OTHER("adamw_amsgrad", adamw, 0.05, .amsgrad = 1, .weight_decay = V(0.2), .beta1 = V(0.5), .beta2 = V(0.6))
+    DEFAULT(adamax, 0.002)
+    OTHER("adamax_other", adamax, 0.1, .beta1 = V(0.8), .beta2 = V(0.9), .eps = V(1e-3), .weight_decay = 0.1, .maximize = 1)
+    DEFAULT(nadam, 0.002)
+    OTHER("nadam_other", nadam, 0.1, .beta1 = V(0.8), .beta2 = V(0.9), .eps = V(1e-3), .weight_decay = 0.1, .momentum_decay = V(0.05))
+    OTHER("nadam_decoupled", nadam, 0.1, .weight_decay = 0.2, .decoupled_weight_decay = 1)
+    DEFAULT(radam, 0.001)
+    OTHER("radam_other", radam, 0.05, .beta1 = V(0.8), .beta2 = V(0.95), .eps = V(1e-3), .weight_decay = 0.1)
+    OTHER("radam_decoupled", radam, 0.1, .beta2 = V(0.9), .weight_decay = 0.2, .decoupled_weight_decay = 1, .maximize = 1)
+    DEFAULT(rmsprop, 0.01)
+    OTHER("rmsprop_momentum", rmsprop, 0.02, .alpha = V(0.9), .eps = V(1e-4), .weight_decay = 0.1, .momentum = 0.7)
+    OTHER("rmsprop_centered", rmsprop, 0.005, .centered = 1)
+    OTHER("rmsprop_all", rmsprop, 0.005, .momentum = 0.5, .centered = 1, .maximize = 1)
+    DEFAULT(adagrad, 0.01)
+    OTHER("adagrad_other", adagrad, 0.2, .lr_decay = 0.05, .weight_decay = 0.1, .initial_accumulator_value = 0.5, .eps = V(1e-3))
+    DEFAULT(adadelta, 1)
+    OTHER("adadelta_other", adadelta, 0.5, .rho = V(0.8), .eps = V(1e-3), .weight_decay = 0.1, .maximize = 1)
+    DEFAULT(rprop, 0.01)
+    OTHER("rprop_other", rprop, 0.3, .etaminus = V(0.4), .etaplus = V(1.5), .step_min = V(1e-3), .step_max = V(0.4))
     return NULL;
+}
+
+/* Each row of the table is there with PyTorch's defaults. */
+static void every_optimizer_has_golden_values(void **state) {
+    (void)state;
+    static const char *const names[] = {
+#define OPTIMIZER(name, rate, settings, doc) #name,
+#include "soma/optimizers.def"
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        bool there = false;
+        for (size_t k = 0; k < sizeof golden_optimizers / sizeof *golden_optimizers; k++) there |= strcmp(golden_optimizers[k].name, names[i]) == 0;
+        if (!there) fail_msg("%s has no golden values", names[i]);
+    }
 }
 
 static void optimizers_walk_as_pytorchs(void **state) {
@@ -106,7 +145,7 @@ static void float64_parameters_are_updated_by_float64_numbers(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(optimizers_walk_as_pytorchs), cmocka_unit_test(losses_are_pytorchs),
-                                       cmocka_unit_test(float64_parameters_are_updated_by_float64_numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(optimizers_walk_as_pytorchs), cmocka_unit_test(every_optimizer_has_golden_values),
+                                       cmocka_unit_test(losses_are_pytorchs), cmocka_unit_test(float64_parameters_are_updated_by_float64_numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,9 +6,9 @@
 
 #include "ops/op.h"
 
-#define SOMA__PASS_EXTERNAL 32 /* operands in memory */
+#define SOMA__PASS_EXTERNAL 64 /* operands in memory */
 #define SOMA__PASS_SLOTS 40    /* strips put aside */
-#define SOMA__PASS_INSNS 96
+#define SOMA__PASS_INSNS 192
 
 /* Instructions that are no op of ops.def. Of a binary op, SOMA__INSN_REVERSED says that the accumulator is the second operand. */
 enum {
