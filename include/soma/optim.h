@@ -18,7 +18,7 @@ typedef struct soma_sgd_opts {
  * or of a scope inside the optimizer's. */
 SOMA_WITH_OPTS(soma_optim *, soma_optim_sgd, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
                soma_sgd_opts)
-/* A further parameter group with settings of its own, as add_param_group. */
+/* A further parameter group with settings of its own, as add_param_group. SOMA_ERROR_ARGUMENT for an optimizer of another kind. */
 SOMA_WITH_OPTS(soma_status, soma_optim_sgd_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr),
                (optim, params, count, lr), soma_sgd_opts)
 
@@ -34,7 +34,8 @@ SOMA_WITH_OPTS(soma_optim *, soma_optim_adam, (soma_context * ctx, soma_tensor *
                soma_adam_opts)
 SOMA_WITH_OPTS(soma_optim *, soma_optim_adamw, (soma_context * ctx, soma_tensor *const *params, size_t count, double lr), (ctx, params, count, lr),
                soma_adam_opts)
-/* A further parameter group with settings of its own, for an Adam or AdamW, as add_param_group. */
+/* A further parameter group with settings of its own, for an Adam or AdamW, as add_param_group. SOMA_ERROR_ARGUMENT for another
+ * kind. */
 SOMA_WITH_OPTS(soma_status, soma_optim_adam_group, (soma_optim * optim, soma_tensor *const *params, size_t count, double lr),
                (optim, params, count, lr), soma_adam_opts)
 

@@ -34,6 +34,9 @@ soma_status soma_optim_adam_group_v(soma_optim *optim, soma_tensor *const *param
     soma_adam_opts o;
     if (!optim || !soma_options_read(optim->ctx, "adam", &o, sizeof o, options, size))
         return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
+    if (optim->kind != &adam && optim->kind != &adamw)
+        return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "optim_adam_group: the optimizer's kind is %s; its groups have other settings",
+                                optim->kind->name);
     bool decoupled = optim->kind == &adamw;
     soma__group g = {.lr = lr};
     g.value[BETA1] = value_or(o.beta1, 0.9);

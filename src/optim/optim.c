@@ -135,12 +135,14 @@ soma_status soma_optim_set_lr(soma_optim *o, int64_t group, double lr) {
     if (!(lr >= 0)) return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: the learning rate is %g; 0 or more is wanted", o->kind->name, lr);
     int64_t i = 0;
     for (soma__group *g = o->groups; g; g = g->next, i++)
-        if (group < 0 || group == i) g->lr = lr;
-    return group < i ? SOMA_OK : soma_error_raise(o->ctx, SOMA_ERROR_RANGE, "%s: group %lld of %lld", o->kind->name, (long long)group, (long long)i);
+        if (group == -1 || group == i) g->lr = lr;
+    return group >= -1 && group < i
+               ? SOMA_OK
+               : soma_error_raise(o->ctx, SOMA_ERROR_RANGE, "%s: group %lld of %lld; -1 means all", o->kind->name, (long long)group, (long long)i);
 }
 
 double soma_optim_get_lr(const soma_optim *o, int64_t group) {
-    for (const soma__group *g = o ? o->groups : NULL; g; g = g->next)
+    for (const soma__group *g = o ? o->groups : NULL; g && group >= -1; g = g->next)
         if (group-- <= 0) return g->lr;
     return 0;
 }

@@ -26,6 +26,9 @@ soma_status soma_optim_sgd_group_v(soma_optim *optim, soma_tensor *const *params
     soma_sgd_opts o;
     if (!optim || !soma_options_read(optim->ctx, "sgd", &o, sizeof o, options, size))
         return optim ? soma_error_status(optim->ctx) : SOMA_ERROR_ARGUMENT;
+    if (optim->kind != &kind)
+        return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "optim_sgd_group: the optimizer's kind is %s; its groups have other settings",
+                                optim->kind->name);
     if (o.nesterov && (o.momentum <= 0 || o.dampening != 0))
         return soma_error_raise(optim->ctx, SOMA_ERROR_ARGUMENT, "sgd: nesterov wants a momentum above 0 and a dampening of 0");
     if (!(o.momentum >= 0) || !(o.weight_decay >= 0))
