@@ -7,10 +7,10 @@
 /* As torch.nn.Module. */
 typedef struct soma_module soma_module;
 
-/* The result of a module for x, as module(x); NULL with the error pending. */
+/* The result of a module for x, as module(x); NULL with an error pending, also when x or the result of a forward function is NULL without one. */
 SOMA_API soma_tensor *soma_forward(soma_module *m, soma_tensor *x);
 /* Train or eval mode of a module and all inside it, as Module.train(on). Modules are made in train mode. A captured program keeps the modes that its
- * modules had when its body ran; running it in another is SOMA_ERROR_STATE. */
+ * modules had when its body ran; running it in another is SOMA_ERROR_STATE. A pending error does not hinder it, so that a mode can be put back. */
 SOMA_API soma_status soma_module_train(soma_module *m, bool on);
 /* The context that made it. NULL for NULL. */
 SOMA_API soma_context *soma_module_context(const soma_module *m);
@@ -70,16 +70,16 @@ SOMA_API soma_module *soma_nn_alpha_dropout(soma_context *ctx, double p);
 typedef soma_tensor *(*soma_forward_fn)(void *user, soma_module *self, soma_tensor *x);
 /* name (copied) stands in messages, NULL: "module". forward must not be NULL: SOMA_ERROR_ARGUMENT. */
 SOMA_API soma_module *soma_nn_module(soma_context *ctx, const char *name, soma_forward_fn forward, void *user);
-/* Registers a variable under a name (copied), as register_parameter, register_buffer, add_module; it gets the state key. Parameters are asked for
- * gradients, buffers are not. SOMA_ERROR_ARGUMENT: no name or a taken one, NULL, no variable, a module that contains this one, or what lives in a
- * scope inside the module's. */
+/* Registers a part under a name (copied), as register_parameter, register_buffer, add_module. The variable's own name becomes its state key, as
+ * "0.weight"; parts of a module that is added get the longer ones. Parameters are asked for gradients, buffers are not. SOMA_ERROR_ARGUMENT: no name,
+ * an empty one, one with a dot or a taken one, NULL, no variable, a module that contains this one, or what lives in a scope inside the module's. */
 SOMA_API soma_status soma_module_add_parameter(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child);
 
-/* All parameters in PyTorch's order, each once, as Module.parameters(); the array belongs to the innermost scope. */
+/* All parameters in PyTorch's order (a module's own before its children's), each once, as Module.parameters(); the array belongs to the innermost scope. */
 SOMA_API soma_status soma_module_parameters(soma_module *m, soma_tensor *const **params, size_t *count);
-/* The state_dict: parameters and buffers in order. Key i is written into `key` (cut if it does not fit); NULL tensor and SOMA_ERROR_RANGE
+/* The state_dict: a module's parameters, its buffers, then the same of each child; what is shared has several keys. Key i is written into `key` (cut if it does not fit); NULL tensor and SOMA_ERROR_RANGE
  * beyond the last. */
 SOMA_API size_t soma_module_state_count(const soma_module *m);
 SOMA_API soma_status soma_module_state(soma_module *m, size_t i, char *key, size_t key_size, soma_tensor **tensor);

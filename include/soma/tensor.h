@@ -19,7 +19,7 @@ SOMA_API const int64_t *soma_shape(const soma_tensor *x);
 SOMA_API int64_t soma_numel(const soma_tensor *x);
 /* SOMA_F32 for NULL. */
 SOMA_API soma_dtype soma_tensor_dtype(const soma_tensor *x);
-/* The name given to a variable, "" without one. */
+/* The name given to a variable, "" without one; valid until another one is given. */
 SOMA_API const char *soma_tensor_name(const soma_tensor *x);
 /* "[128, 784]" into a buffer, cut to its size; returns the buffer. */
 SOMA_API char *soma_shape_text(const soma_tensor *x, char *buffer, size_t size);
@@ -65,6 +65,8 @@ SOMA_API soma_status soma_assign_from(soma_tensor *variable, const void *data, s
 /* Makes a variable read another one's memory, which may be another context's and must live as long: for using one copy of weights in many threads. It
  * is read only from then on. SOMA_ERROR_ARGUMENT unless shape and dtype are equal, or for a variable that requires a gradient. */
 SOMA_API soma_status soma_variable_share(soma_tensor *variable, soma_tensor *from);
+/* Gives a variable another name, which is copied; a module does so with what is added to it. */
+SOMA_API soma_status soma_variable_rename(soma_tensor *variable, const char *name);
 /* False for NULL, data and results of ops. */
 SOMA_API bool soma_is_variable(const soma_tensor *x);
 

@@ -77,6 +77,7 @@ soma_status soma_context_create_v(soma_context **out, const soma_context_opts *o
     *out = NULL;
     soma_context_opts o;
     if (!soma__options_copy(&o, sizeof o, options, size)) return SOMA_ERROR_VERSION;
+    if (o.allocator && (!o.allocator->alloc || !o.allocator->free)) return SOMA_ERROR_ARGUMENT;
     const soma_allocator *a = o.allocator ? o.allocator : &soma__default_allocator;
     soma_context *ctx = soma__calloc(a, sizeof *ctx);
     if (!ctx) return SOMA_ERROR_MEMORY;

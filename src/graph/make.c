@@ -26,9 +26,7 @@ soma_tensor *soma_borrow(soma_context *ctx, const void *data, soma_dtype dtype, 
     soma_tensor *x = leaf(ctx, dtype, shape, ndim);
     if (!x) return NULL;
     if (!data && x->numel) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "borrow: data is NULL"), NULL;
-    static const uint64_t nothing; /* no elements may lie anywhere, but a leaf without data has none to give */
-    if (!data) data = &nothing;
-    x->data = (void *)(uintptr_t)data; /* read only: no node writes to a leaf that is no variable */
+    x->data = data ? (void *)(uintptr_t)data : x->inline_data; /* read only: no node writes to a leaf that is no variable */
     return x;
 }
 
@@ -165,6 +163,20 @@ soma_tensor *soma_variable_v(soma_tensor *initial, const soma_variable_opts *opt
     if (!x || soma_assign(x, initial) != SOMA_OK) return NULL;
     if (o.requires_grad && soma_requires_grad(x, true) != SOMA_OK) return NULL;
     return x;
+}
+
+soma_status soma_variable_rename(soma_tensor *variable, const char *name) {
+    if (!variable || !name) return SOMA_ERROR_ARGUMENT;
+    soma_context *ctx = variable->ctx;
+    if (!soma__ok(ctx)) return ctx->status;
+    if (!variable->var) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "variable_rename: the tensor is no variable");
+    size_t bytes = strlen(name) + 1;
+    char *copy = soma__alloc(&ctx->alloc, bytes);
+    if (!copy) return soma__no_memory(ctx), ctx->status;
+    soma__free(&ctx->alloc, variable->var->name, variable->var->name_bytes);
+    variable->var->name = memcpy(copy, name, bytes);
+    variable->var->name_bytes = bytes;
+    return SOMA_OK;
 }
 
 soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes) {

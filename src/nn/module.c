@@ -11,6 +11,7 @@ soma_module *soma__module_new(soma_context *ctx, const char *kind, soma_tensor *
     m->scope = soma_scope_innermost(ctx);
     m->kind = kind;
     m->forward = forward;
+    m->end = &m->first;
     m->training = true;
     return m;
 }
@@ -35,10 +36,14 @@ static soma_status in_train_mode(void *m) { return in_mode(m, true); }
 static soma_status in_eval_mode(void *m) { return in_mode(m, false); }
 
 soma_tensor *soma_forward(soma_module *m, soma_tensor *x) {
-    if (!m || !x || !ours(m, soma_tensor_context(x), "the input")) return NULL;
+    if (!m) return NULL;
+    if (!x) return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: the input is NULL", m->kind), NULL;
+    if (!ours(m, soma_tensor_context(x), "the input")) return NULL;
     if (soma_is_capturing(m->ctx) && soma_on_run(m->ctx, m->training ? in_train_mode : in_eval_mode, NULL, m) != SOMA_OK) return NULL;
     soma_interior_begin(m->ctx);
-    return soma_interior_end(m->ctx, m->forward(m, x));
+    soma_tensor *y = soma_interior_end(m->ctx, m->forward(m, x));
+    if (!y) soma_error_raise(m->ctx, SOMA_ERROR_STATE, "%s: its forward function returned NULL without an error", m->kind);
+    return y;
 }
 
 soma_status soma_module_train(soma_module *m, bool on) {
@@ -58,11 +63,12 @@ static bool contains(const soma_module *m, const soma_module *other) {
     return false;
 }
 
-/* May it be a part of m under this name? */
+/* May it be a part of m under this name? Names with dots would be taken for paths. */
 static bool fits(const soma_module *m, const char *name, const soma_tensor *tensor, const soma_module *child) {
     if (!ours(m, tensor ? soma_tensor_context(tensor) : child->ctx, name)) return false;
     const char *why = NULL;
-    if (tensor && !soma_is_variable(tensor)) why = "is no variable";
+    if (!*name || strchr(name, '.')) why = "is no name: it must not be empty, nor have a dot";
+    else if (tensor && !soma_is_variable(tensor)) why = "is no variable";
     else if (child && contains(child, m)) why = "contains the module that it is added to";
     else if (!soma_scope_encloses(tensor ? soma_tensor_scope(tensor) : child->scope, m->scope))
         why = "lives in an inner scope, which closes before the module's";
@@ -72,9 +78,28 @@ static bool fits(const soma_module *m, const char *name, const soma_tensor *tens
     return !why;
 }
 
-static int place(const soma__named *n) { return n->child ? 2 : n->buffer; }
+/* What "0.weight" is made of; returns where the next part goes. A key that is too long is cut. */
+static size_t append(char *key, size_t size, size_t used, const char *name) {
+    int n = snprintf(key + used, size - used, "%s%s", used ? "." : "", name);
+    return n < 0 || (size_t)n >= size - used ? size - 1 : used + (size_t)n;
+}
 
-static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, soma_module *child, bool buffer) {
+static size_t path_of(const soma_module *m, char *key, size_t size) {
+    return m && m->parent ? append(key, size, path_of(m->parent, key, size), m->name) : 0;
+}
+
+/* Gives the variables of a part the state keys that they have now. */
+static soma_status give_keys(const soma__named *part, char *key, size_t size, size_t used) {
+    soma_status s = SOMA_OK;
+    used = append(key, size, used, part->name);
+    if (!part->child) return soma_variable_rename(part->tensor, key);
+    for (const soma__named *n = part->child->first; n && s == SOMA_OK; n = n->next) s = give_keys(n, key, size, used);
+    return s;
+}
+
+typedef enum part { PARAMETER, BUFFER, CHILD } part;
+
+static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, soma_module *child, part kind) {
     if (!m) return SOMA_ERROR_ARGUMENT;
     if (!name || (!tensor && !child)) {
         soma_status s = soma_error_status(m->ctx);
@@ -82,24 +107,21 @@ static soma_status add(soma_module *m, const char *name, soma_tensor *tensor, so
     }
     if (soma_error_status(m->ctx) != SOMA_OK || !fits(m, name, tensor, child)) return soma_error_status(m->ctx);
     soma__named *n = soma_scope_memory_in(m->scope, sizeof *n);
-    char *copy = soma_scope_memory_in(m->scope, strlen(name) + 1);
-    if (!n || !copy) return soma_error_status(m->ctx);
-    /* as state_dict has them: parameters, buffers, children, each in the order of their coming */
-    soma__named **at = &m->first;
-    while (*at && place(*at) <= (child ? 2 : buffer)) at = &(*at)->next;
-    *n = (soma__named){strcpy(copy, name), tensor, child, buffer, *at};
-    *at = n;
+    char *copy = soma_scope_memory_in(m->scope, strlen(name) + 1), key[512];
+    if (!n || !copy || (kind == PARAMETER && soma_requires_grad(tensor, true) != SOMA_OK)) return soma_error_status(m->ctx);
+    *n = (soma__named){strcpy(copy, name), tensor, child, kind == BUFFER, NULL};
+    *m->end = n;
+    m->end = &n->next;
     if (child && !child->parent) child->parent = m, child->name = copy;
-    return SOMA_OK;
+    return give_keys(n, key, sizeof key, path_of(m, key, sizeof key));
 }
 
-soma_status soma_module_add_parameter(soma_module *m, const char *name, soma_tensor *variable) {
-    if (m && variable && ours(m, soma_tensor_context(variable), name ? name : "a parameter") && soma_requires_grad(variable, true) != SOMA_OK)
-        return soma_error_status(m->ctx);
-    return add(m, name, variable, NULL, false);
-}
-soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable) { return add(m, name, variable, NULL, true); }
-soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child) { return add(m, name, NULL, child, false); }
+soma_status soma_module_add_parameter(soma_module *m, const char *name, soma_tensor *variable) { return add(m, name, variable, NULL, PARAMETER); }
+soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable) { return add(m, name, variable, NULL, BUFFER); }
+soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child) { return add(m, name, NULL, child, CHILD); }
+
+/* PyTorch's order: a module's parameters, its buffers, then its children's. */
+static part kind_of(const soma__named *n) { return n->child ? CHILD : n->buffer ? BUFFER : PARAMETER; }
 
 static size_t count_state(const soma_module *m, bool buffers) {
     size_t n = 0;
@@ -110,13 +132,13 @@ static size_t count_state(const soma_module *m, bool buffers) {
 /* Each parameter once, also of modules in two places. */
 static size_t collect(const soma_module *m, soma_tensor **out, size_t n) {
     for (const soma__named *x = m->first; x; x = x->next) {
+        if (kind_of(x) != PARAMETER) continue;
         size_t i = 0;
-        if (x->child) n = collect(x->child, out, n);
-        else if (!x->buffer) {
-            while (i < n && out[i] != x->tensor) i++;
-            if (i == n) out[n++] = x->tensor;
-        }
+        while (i < n && out[i] != x->tensor) i++;
+        if (i == n) out[n++] = x->tensor;
     }
+    for (const soma__named *x = m->first; x; x = x->next)
+        if (x->child) n = collect(x->child, out, n);
     return n;
 }
 
@@ -132,14 +154,15 @@ soma_status soma_module_parameters(soma_module *m, soma_tensor *const **params, 
 size_t soma_module_state_count(const soma_module *m) { return m ? count_state(m, true) : 0; }
 
 static soma_tensor *find_state(soma_module *m, size_t *i, char *key, size_t size, size_t used) {
-    for (soma__named *x = m->first; x; x = x->next) {
-        int n = snprintf(key + used, size - used, "%s%s", used ? "." : "", x->name);
-        size_t now = n < 0 || (size_t)n >= size - used ? size - 1 : used + (size_t)n;
-        if (x->child) {
-            soma_tensor *t = find_state(x->child, i, key, size, now);
-            if (t) return t;
-        } else if ((*i)-- == 0) return x->tensor;
-    }
+    for (int kind = PARAMETER; kind <= CHILD; kind++)
+        for (soma__named *x = m->first; x; x = x->next) {
+            if ((int)kind_of(x) != kind) continue;
+            size_t now = append(key, size, used, x->name);
+            if (x->child) {
+                soma_tensor *t = find_state(x->child, i, key, size, now);
+                if (t) return t;
+            } else if ((*i)-- == 0) return x->tensor;
+        }
     return NULL;
 }
 

@@ -23,7 +23,7 @@ struct soma_module {
     const char *name;
     soma_forward_fn user_forward;
     void *user;
-    soma__named *first;
+    soma__named *first, **end;
     bool training;
     int64_t dim;      /* softmax and the like */
     double number[2]; /* settings of activations; a dropout's p */

@@ -62,7 +62,7 @@ static int cat_run(const soma__call *c) {
     size_t size = soma_dtype_size((soma_dtype)c->out.dtype), row = (size_t)(c->out.shape[c->attr[0]] * inner) * size;
     for (int k = 0; k < c->n_in; k++) {
         size_t bytes = (size_t)(c->in[k].shape[c->attr[0]] * inner) * size;
-        for (int64_t o = 0; o < outer; o++)
+        for (int64_t o = 0; o < outer && bytes; o++)
             memcpy((char *)c->out.data + (size_t)o * row + (size_t)(at * inner) * size, (const char *)c->in[k].data + (size_t)o * bytes, bytes);
         at += c->in[k].shape[c->attr[0]];
     }

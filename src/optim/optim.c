@@ -163,8 +163,9 @@ soma_status soma_optim_set_lr(soma_optim *o, int64_t group, double lr) {
 }
 
 double soma_optim_get_lr(const soma_optim *o, int64_t group) {
-    for (const soma__group *g = o ? o->groups : NULL; g; g = g->next)
-        if (group-- <= 0) return g->lr;
+    int64_t i = group == -1 ? 0 : group;
+    for (const soma__group *g = o && i >= 0 ? o->groups : NULL; g; g = g->next)
+        if (i-- == 0) return g->lr;
     return 0;
 }
 

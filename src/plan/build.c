@@ -268,7 +268,7 @@ static bool allocate(soma__builder *b) {
     p->kept = soma__lower_take(b, (t->count + 1) * sizeof *p->kept);
     p->aliases = soma__lower_take(b, (t->count + 1) * sizeof *p->aliases);
     if (b->failed) return false;
-    memcpy(p->keys, t->keys, t->n_keys * sizeof *p->keys);
+    if (t->n_keys) memcpy(p->keys, t->keys, t->n_keys * sizeof *p->keys);
     b->n_values = (uint32_t)t->count;
     return true;
 }

@@ -64,6 +64,7 @@ int64_t soma_size(const soma_tensor *x, int64_t dim) {
 }
 
 char *soma_shape_text(const soma_tensor *x, char *buffer, size_t size) {
+    if (!buffer) return NULL;
     static const int64_t none[1];
     return soma__shape_print(x ? x->shape : none, x ? x->ndim : 0, buffer, size);
 }

@@ -87,17 +87,6 @@ static void groups_are_added_whole_or_not_at_all(void **state) {
     soma_context_free(ctx);
 }
 
-static void groups_that_are_not_there(void **state) {
-    (void)state;
-    soma_context *ctx = check_context(NULL);
-    soma_tensor *w = soma_variable(soma_full(ctx, 1, SOMA_F32, SOMA_SHAPE(2)), &(soma_variable_opts){.requires_grad = 1});
-    soma_optim *o = soma_optim_sgd(ctx, &w, 1, 0.5, NULL);
-    assert_int_equal(soma_optim_set_lr(o, -7, 0.1), SOMA_ERROR_RANGE);
-    check_error(ctx, SOMA_ERROR_RANGE, "sgd: group -7 of 1");
-    assert_true(soma_optim_get_lr(o, 0) == 0.5);
-    soma_context_free(ctx);
-}
-
 /* What is recorded for long without an evaluation is planned in a time that grows with its number, not with its square: 30000 writes take a part of a
  * second. */
 static void many_writes_are_planned(void **state) {
@@ -113,6 +102,42 @@ static void many_writes_are_planned(void **state) {
     check_fine(ctx);
     assert_true(v[0] == 15000 && v[1] == 15000);
     soma_context_free(ctx);
+}
+
+static void groups_are_of_the_optimizers_kind(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *w[3] = {variable(ctx, 1), variable(ctx, 2), variable(ctx, 3)};
+    soma_optim *sgd = soma_optim_sgd(ctx, w, 1, 0.1, NULL), *adamw = soma_optim_adamw(ctx, w + 1, 1, 0.1, NULL);
+    assert_int_equal(soma_optim_adam_group(sgd, w + 2, 1, 0.1, NULL), SOMA_ERROR_ARGUMENT);
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "sgd: a group of adam's settings");
+    assert_int_equal(soma_optim_sgd_group(adamw, w + 2, 1, 0.1, NULL), SOMA_ERROR_ARGUMENT);
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "adamw: a group of sgd's settings");
+    assert_int_equal(soma_optim_adamw_group(adamw, w + 2, 1, 0.1, NULL), SOMA_OK);
+    assert_int_equal(soma_optim_set_lr(sgd, -7, 0.5), SOMA_ERROR_RANGE);
+    check_error(ctx, SOMA_ERROR_RANGE, "sgd: group -7 of 1");
+    assert_true(soma_optim_get_lr(sgd, -1) == 0.1 && soma_optim_get_lr(sgd, -7) == 0);
+    assert_int_equal(soma_optim_set_lr(sgd, -1, 0.5), SOMA_OK);
+    assert_true(soma_optim_get_lr(sgd, 0) == 0.5);
+    soma_context_free(ctx);
+}
+
+static void nothing_is_read_without_elements(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL), *none;
+    soma_tensor *e = soma_borrow(ctx, NULL, SOMA_F32, SOMA_SHAPE(0)), *two[2] = {e, e};
+    assert_int_equal(soma_read(e, NULL, 0), SOMA_OK);
+    assert_int_equal(soma_read(soma_cat(two, 2, 0), NULL, 0), SOMA_OK);
+    assert_null(soma_shape_text(e, NULL, 3));
+    char *text = NULL; /* of an empty plan */
+    assert_int_equal(soma_eval(ctx), SOMA_OK);
+    assert_int_equal(soma_explain(ctx, &text), SOMA_OK);
+    soma_text_free(ctx, text);
+    check_fine(ctx);
+    soma_context_free(ctx);
+    const soma_allocator empty = {0};
+    assert_int_equal(soma_context_create(&none, &(soma_context_opts){.allocator = &empty}), SOMA_ERROR_ARGUMENT);
+    assert_null(none);
 }
 
 static void a_layer_in_two_places_is_one_parameter(void **state) {
@@ -317,8 +342,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_scope_closes_once),
                                        cmocka_unit_test(parts_live_with_the_whole),
                                        cmocka_unit_test(groups_are_added_whole_or_not_at_all),
-                                       cmocka_unit_test(groups_that_are_not_there),
                                        cmocka_unit_test(many_writes_are_planned),
+                                       cmocka_unit_test(groups_are_of_the_optimizers_kind),
+                                       cmocka_unit_test(nothing_is_read_without_elements),
                                        cmocka_unit_test(a_layer_in_two_places_is_one_parameter),
                                        cmocka_unit_test(sizes_that_no_machine_has),
                                        cmocka_unit_test(memory_is_bounded_and_sizes_are_given_back),

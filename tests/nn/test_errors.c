@@ -82,6 +82,73 @@ static void names_and_modes_are_pytorchs(void **state) {
     soma_context_free(ctx);
 }
 
+/* A module's parameters, its buffers, then its children's: of running (a buffer), a child, a shared layer and scale, added in this order. */
+static void state_is_in_pytorchs_order(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_module *l = soma_nn_linear(ctx, 3, 3, NULL), *m = soma_nn_sequential(ctx, NULL, 0), *outer = soma_nn_sequential(ctx, NULL, 0);
+    soma_tensor *running = soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(3)), NULL),
+                *scale = soma_variable(soma_ones(ctx, SOMA_F32, SOMA_SHAPE(3)), &(soma_variable_opts){.name = "mine"});
+    soma_module_add_buffer(m, "running", running);
+    soma_module_add_child(m, "fc", l);
+    soma_module_add_child(m, "again", l);
+    soma_module_add_parameter(m, "scale", scale);
+    static const char *const keys[] = {"scale", "running", "fc.weight", "fc.bias", "again.weight", "again.bias"};
+    assert_int_equal(soma_module_state_count(m), 6);
+    for (size_t i = 0; i < 6; i++) {
+        char key[64];
+        soma_tensor *t;
+        assert_int_equal(soma_module_state(m, i, key, sizeof key, &t), SOMA_OK);
+        assert_string_equal(key, keys[i]);
+    }
+    soma_tensor *const *params;
+    size_t n;
+    soma_module_parameters(m, &params, &n);
+    assert_int_equal(n, 3);
+    assert_true(params[0] == scale);
+    assert_string_equal(soma_tensor_name(scale), "scale");
+    soma_module_add_child(outer, "body", m); /* variables are called by their state keys */
+    assert_string_equal(soma_tensor_name(scale), "body.scale");
+    assert_string_equal(soma_tensor_name(running), "body.running");
+    assert_string_equal(soma_tensor_name(params[1]), "body.again.weight");
+    soma_tensor *b = soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(1)), NULL);
+    soma_module_add_buffer(m, "late", b);
+    assert_string_equal(soma_tensor_name(b), "body.late");
+    soma_variable_rename(soma_relu(b), "x");
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "variable_rename: the tensor is no variable");
+    soma_context_free(ctx);
+}
+
+static void a_part_that_does_not_fit_changes_nothing(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_module *m = soma_nn_sequential(ctx, NULL, 0);
+    soma_tensor *a = soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(1)), NULL), *b = soma_variable(a, NULL);
+    static const char *const wrong[] = {"", "a.b", "a"};
+    assert_int_equal(soma_module_add_buffer(m, "a", a), SOMA_OK);
+    for (int i = 0; i < 3; i++) {
+        soma_module_add_parameter(m, wrong[i], b);
+        check_error(ctx, SOMA_ERROR_ARGUMENT, i < 2 ? "is no name" : "is a name that is taken");
+        assert_false(soma_tensor_requires_grad(b));
+        assert_string_equal(soma_tensor_name(b), "");
+    }
+    assert_int_equal(soma_module_state_count(m), 1);
+    soma_context_free(ctx);
+}
+
+static soma_tensor *no_result(void *user, soma_module *m, soma_tensor *x) { return (void)user, (void)m, (void)x, NULL; }
+
+static void null_is_never_silent(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_module *m = soma_nn_module(ctx, "mine", no_result, NULL);
+    assert_null(soma_forward(m, soma_scalar(ctx, 1)));
+    check_error(ctx, SOMA_ERROR_STATE, "mine: its forward function returned NULL without an error");
+    assert_null(soma_forward(m, NULL));
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "mine: the input is NULL");
+    soma_context_free(ctx);
+}
+
 static void interior_values_are_not_read_later(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
@@ -100,30 +167,9 @@ static void interior_values_are_not_read_later(void **state) {
     soma_context_free(ctx);
 }
 
-static soma_tensor *same(void *user, soma_module *self, soma_tensor *x) { return (void)user, (void)self, x; }
-
-/* state_dict's order: a module's parameters, its buffers, its children, however they came. */
-static void state_is_in_pytorchs_order(void **state) {
-    (void)state;
-    soma_context *ctx = check_context(NULL);
-    soma_module *m = soma_nn_module(ctx, "m", same, NULL);
-    soma_module_add_buffer(m, "running", soma_variable(soma_full(ctx, 1, SOMA_F32, NULL, 0), NULL));
-    soma_module_add_child(m, "fc", soma_nn_linear(ctx, 2, 2, NULL));
-    soma_module_add_parameter(m, "scale", soma_variable(soma_full(ctx, 1, SOMA_F32, NULL, 0), NULL));
-    soma_module_add_buffer(m, "count", soma_variable(soma_full(ctx, 1, SOMA_F32, NULL, 0), NULL));
-    static const char *const keys[] = {"scale", "running", "count", "fc.weight", "fc.bias"};
-    assert_int_equal(soma_module_state_count(m), 5);
-    for (size_t i = 0; i < 5; i++) {
-        char key[32];
-        soma_tensor *t;
-        soma_module_state(m, i, key, sizeof key, &t);
-        assert_string_equal(key, keys[i]);
-    }
-    soma_context_free(ctx);
-}
-
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(wrong_use_gets_a_sentence), cmocka_unit_test(names_and_modes_are_pytorchs),
-                                       cmocka_unit_test(interior_values_are_not_read_later), cmocka_unit_test(state_is_in_pytorchs_order)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(wrong_use_gets_a_sentence),  cmocka_unit_test(names_and_modes_are_pytorchs),
+                                       cmocka_unit_test(state_is_in_pytorchs_order), cmocka_unit_test(a_part_that_does_not_fit_changes_nothing),
+                                       cmocka_unit_test(null_is_never_silent),       cmocka_unit_test(interior_values_are_not_read_later)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
