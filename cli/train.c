@@ -134,8 +134,8 @@ static int finish(soma_context *ctx, const arguments *a, const cli_recipe *r, co
         return CLI_FINE;
     }
     if (a->show) show(ctx, a, r, result->model);
-    printf("accuracy %.2f %% after %.*f s of training; the model is %s/model.safetensors\n", 100 * result->accuracy,
-           result->seconds < 10 ? 2 : 1, result->seconds, a->out);
+    printf("accuracy %.2f %% after %.*f s of training; the model is %s/model.safetensors\n", 100 * result->accuracy, result->seconds < 10 ? 2 : 1,
+           result->seconds, a->out);
     return CLI_FINE;
 }
 

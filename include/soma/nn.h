@@ -77,10 +77,11 @@ SOMA_API soma_status soma_module_add_parameter(soma_module *m, const char *name,
 SOMA_API soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child);
 
-/* All parameters in PyTorch's order (a module's own before its children's), each once, as Module.parameters(); the array belongs to the innermost scope. */
+/* All parameters in PyTorch's order (a module's own before its children's), each once, as Module.parameters(); the array belongs to the innermost
+ * scope. */
 SOMA_API soma_status soma_module_parameters(soma_module *m, soma_tensor *const **params, size_t *count);
-/* The state_dict: a module's parameters, its buffers, then the same of each child; what is shared has several keys. Key i is written into `key` (cut if it does not fit); NULL tensor and SOMA_ERROR_RANGE
- * beyond the last. */
+/* The state_dict: a module's parameters, its buffers, then the same of each child; what is shared has several keys. Key i is written into `key` (cut
+ * if it does not fit); NULL tensor and SOMA_ERROR_RANGE beyond the last. */
 SOMA_API size_t soma_module_state_count(const soma_module *m);
 SOMA_API soma_status soma_module_state(soma_module *m, size_t i, char *key, size_t key_size, soma_tensor **tensor);
 
