@@ -26,9 +26,16 @@ template <class... A> soma_reduce_opts soma_over(A... dims) {
 }
 #endif
 
-typedef enum soma_reduction { SOMA_MEAN = 0, SOMA_SUM = 1, SOMA_NONE = 2 } soma_reduction;
+/* SOMA_NONE: a loss for each element (or row). SOMA_BATCHMEAN: kl_div's alone. */
+typedef enum soma_reduction { SOMA_MEAN = 0, SOMA_SUM = 1, SOMA_NONE = 2, SOMA_BATCHMEAN = 3 } soma_reduction;
+/* Options of the losses of losses.def, which says which of them each reads, and their defaults. */
 typedef struct soma_loss_opts {
-    int64_t reduction; /* default SOMA_MEAN */
+    int64_t reduction;       /* default SOMA_MEAN */
+    soma_tensor *weight;     /* a factor of each class [C], or of each element; NULL: ones */
+    soma_tensor *pos_weight; /* broadcasts with the target; NULL: ones */
+    soma_optional margin, beta, delta, p, eps;
+    soma_optional ignore_index;                  /* a class that gives no loss; default -100 */
+    int64_t log_target, plain_input, full, swap; /* flags, default off */
     uint64_t reserved[4];
 } soma_loss_opts;
 

@@ -19,5 +19,7 @@ soma__class_loss soma__class_loss_of(const soma__call *c, bool backward);
 /* The class of a row, or SOMA__TARGET_IGNORED, or SOMA__TARGET_WRONG with the error raised. */
 int64_t soma__class_loss_target(const soma__call *c, const soma__class_loss *l, int64_t row);
 soma_tensor *soma__class_loss_record(soma_tensor *x, soma_tensor *target, soma_tensor *weight, int64_t ignore, double smoothing, int64_t reduction);
+/* x, its sum or its mean (a soma_reduction). */
+soma_tensor *soma__reduced(soma_tensor *x, int64_t reduction);
 
 #endif

@@ -1,10 +1,10 @@
-/* Losses. Cross entropy with class numbers is an op (class_loss.c); the others are composites. */
+/* Cross entropy: with class numbers an op (class_loss.c), with probabilities a composite. */
 #include "ops/class_loss.h"
 #include "ops/elementwise.h"
 
 #include <string.h>
 
-static soma_tensor *reduced(soma_tensor *x, int64_t reduction) {
+soma_tensor *soma__reduced(soma_tensor *x, int64_t reduction) {
     return reduction == SOMA_NONE ? x : reduction == SOMA_SUM ? soma_sum(x, NULL) : soma_mean(x, NULL);
 }
 
@@ -12,22 +12,6 @@ static bool reduction_ok(soma_context *ctx, const char *op, int64_t reduction) {
     if (reduction >= SOMA_MEAN && reduction <= SOMA_NONE) return true;
     soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: reduction %lld; SOMA_MEAN, SOMA_SUM or SOMA_NONE is wanted", op, (long long)reduction);
     return false;
-}
-
-soma_tensor *soma_mse_loss_v(soma_tensor *input, soma_tensor *target, const soma_loss_opts *options, size_t size) {
-    soma_tensor *in[2] = {input, target};
-    soma_loss_opts o;
-    if (!soma__check(in, 2) || !soma_options_read(input->ctx, "mse_loss", &o, sizeof o, options, size) ||
-        !reduction_ok(input->ctx, "mse_loss", o.reduction))
-        return NULL;
-    char a[128], b[128];
-    if (!soma__same_shape(input, target)) {
-        soma_error_raise(input->ctx, SOMA_ERROR_SHAPE, "mse_loss: the input is %s, the target %s; they must be equal",
-                         soma_shape_text(input, a, sizeof a), soma_shape_text(target, b, sizeof b));
-        return NULL;
-    }
-    soma_interior_begin(input->ctx);
-    return soma_interior_end(input->ctx, reduced(soma_square(soma_sub(input, target)), o.reduction));
 }
 
 /* x [N, C, d...] as rows [N * d..., C]. */
@@ -94,7 +78,7 @@ soma_tensor *soma_cross_entropy_v(soma_tensor *input, soma_tensor *target, const
             for (int i = 0; i < input->ndim; i++)
                 if (i != (input->ndim == 1 ? 0 : 1)) shape[k++] = input->shape[i];
             y = soma_reshape(y, shape, k);
-        } else y = reduced(y, o.reduction);
+        } else y = soma__reduced(y, o.reduction);
     }
     return soma_interior_end(ctx, y);
 }

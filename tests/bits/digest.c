@@ -220,6 +220,28 @@ static void optimizers(void) {
     walk("centered", make_centered, false), walk("centered", make_centered, true);
 }
 
+/* Every loss and its gradient, by the table. */
+static void losses(void) {
+    soma_context *ctx = context(31);
+    soma_tensor *x = soma_variable(soma_sigmoid(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(41, 23))), &(soma_variable_opts){.requires_grad = 1});
+    soma_tensor *plain = soma_keep(soma_sigmoid(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(41, 23)))),
+                *third_EQUAL = soma_keep(soma_exp(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(41, 23))));
+    soma_tensor *classes = soma_keep(soma_randint(ctx, 0, 23, SOMA_SHAPE(41))), *lists = soma_keep(soma_randint(ctx, -1, 23, SOMA_SHAPE(41, 23)));
+    soma_tensor *third_PAIRS = soma_keep(soma_sign(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(41))));
+    soma_tensor *target_EQUAL = plain, *target_CLASSES = classes, *target_ROWS = classes, *target_LISTS = lists, *target_PAIRS = plain;
+#define SHOW_LOSS(name, call) \
+    do { \
+        soma_tensor *y[2] = {(call)}, *loss = soma_sum(y[0], NULL); \
+        if (soma_grad(&loss, 1, &x, 1, &y[1], NULL) != SOMA_OK) die(ctx, name); \
+        print(ctx, name, y, 2); \
+    } while (0);
+#define LOSS2(name, shapes, options, doc) SHOW_LOSS(#name, soma_##name(x, target_##shapes, &(soma_loss_opts){.reduction = SOMA_NONE}))
+#define LOSS3(name, third, shapes, options, doc) \
+    SHOW_LOSS(#name, soma_##name(x, target_##shapes, third_##shapes, &(soma_loss_opts){.reduction = SOMA_NONE}))
+#include "soma/losses.def"
+    soma_context_free(ctx);
+}
+
 /* Every activation's values and gradients, by the table. */
 static void activations(void) {
     soma_context *ctx = context(21);
@@ -264,5 +286,6 @@ int main(void) {
     functions();
     activations();
     optimizers();
+    losses();
     return 0;
 }

@@ -30,8 +30,8 @@ static const int64_t shape[2] = {2, 3};
     S(sum_to, soma_sum_to(NULL, shape, 2)) S(rand, soma_rand(NULL, SOMA_F32, shape, 2)) S(randn, soma_randn(NULL, SOMA_F32, shape, 2)) \
     S(uniform, soma_uniform(NULL, 0, 1, SOMA_F32, shape, 2)) S(normal, soma_normal(NULL, 0, 1, SOMA_F32, shape, 2)) S(bernoulli, soma_bernoulli(NULL)) \
     S(randint, soma_randint(NULL, 0, 2, shape, 2)) S(randperm, soma_randperm(NULL, 3)) S(dropout, soma_dropout(NULL, 0.5, true)) S(dropout_by, soma_dropout_by(NULL, x)) \
-    S(dropout_by_p, soma_dropout_by(x, NULL)) S(linear, soma_linear(NULL, x, NULL)) S(linear_weight, soma_linear(x, NULL, NULL)) S(mse_loss, soma_mse_loss(NULL, x, NULL)) \
-    S(mse_loss_target, soma_mse_loss(x, NULL, NULL)) S(cross_entropy, soma_cross_entropy(NULL, t, NULL)) S(cross_entropy_target, soma_cross_entropy(x, NULL, NULL)) \
+    S(dropout_by_p, soma_dropout_by(x, NULL)) S(linear, soma_linear(NULL, x, NULL)) S(linear_weight, soma_linear(x, NULL, NULL)) \
+    S(cross_entropy, soma_cross_entropy(NULL, t, NULL)) S(cross_entropy_target, soma_cross_entropy(x, NULL, NULL)) \
     S(softmin, soma_softmin(NULL, 0)) S(glu, soma_glu(NULL, 0)) S(prelu, soma_prelu(NULL, x)) S(prelu_weight, soma_prelu(x, NULL)) S(rrelu, soma_rrelu(NULL, 0, 1, true)) \
     S(alpha_dropout, soma_alpha_dropout(NULL, 0.5, true)) \
     S(scatter_add, soma_scatter_add(NULL, 0, t, x)) S(scatter_add_index, soma_scatter_add(x, 0, NULL, x)) S(scatter_add_source, soma_scatter_add(x, 0, t, NULL)) \
@@ -49,6 +49,8 @@ static const int64_t shape[2] = {2, 3};
 #define ACTIVATION1(name, a, otherwise, doc) S(name, soma_##name(NULL, 1))
 #define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) S(name, soma_##name(NULL, 1, 2))
 #define MODULE0(name, doc)
+#define LOSS2(name, shapes, options, doc) S(name, soma_##name(NULL, x, NULL)) S(name##_target, soma_##name(x, NULL, NULL))
+#define LOSS3(name, third, shapes, options, doc) S(name, soma_##name(NULL, x, x, NULL)) S(name##_target, soma_##name(x, NULL, x, NULL)) S(name##_third, soma_##name(x, x, NULL, NULL))
 #define S(name, e) \
     static soma_tensor *null_##name(void) { return (e); }
 EACH_SILENT(S)
@@ -63,6 +65,8 @@ static const struct row {
 #define ACTIVATION1(name, a, otherwise, doc) S(name, soma_##name(NULL, 1))
 #define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) S(name, soma_##name(NULL, 1, 2))
 #define MODULE0(name, doc)
+#define LOSS2(name, shapes, options, doc) S(name, soma_##name(NULL, x, NULL)) S(name##_target, soma_##name(x, NULL, NULL))
+#define LOSS3(name, third, shapes, options, doc) S(name, soma_##name(NULL, x, x, NULL)) S(name##_target, soma_##name(x, NULL, x, NULL)) S(name##_third, soma_##name(x, x, NULL, NULL))
 #define S(name, e) {#name, null_##name},
     EACH_SILENT(S)
 #include "soma/ops.def"

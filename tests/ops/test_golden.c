@@ -95,7 +95,51 @@ F(glu, soma_glu(A, 1))
 F(prelu, soma_prelu(A, B))
 F(rrelu, soma_rrelu(A, 0.125, 0.375, false))
 F(alpha_dropout, soma_alpha_dropout(A, 0.5, false))
+#define O &(soma_loss_opts)
 F(mse_loss, soma_mse_loss(A, B, NULL))
+F(mse_loss_none, soma_mse_loss(A, B, O{.reduction = SOMA_NONE}))
+F(l1_loss, soma_l1_loss(A, B, NULL))
+F(l1_loss_sum, soma_l1_loss(A, B, O{.reduction = SOMA_SUM}))
+F(smooth_l1_loss, soma_smooth_l1_loss(A, B, NULL))
+F(smooth_l1_loss_beta, soma_smooth_l1_loss(A, B, O{.beta = SOMA_SET(0.5), .reduction = SOMA_NONE}))
+F(smooth_l1_loss_zero, soma_smooth_l1_loss(A, B, O{.beta = SOMA_SET(0)}))
+F(huber_loss, soma_huber_loss(A, B, NULL))
+F(huber_loss_delta, soma_huber_loss(A, B, O{.delta = SOMA_SET(0.5), .reduction = SOMA_SUM}))
+F(nll_loss, soma_nll_loss(A, B, NULL))
+F(nll_loss_weight, soma_nll_loss(A, C, O{.weight = soma_detach(B), .ignore_index = SOMA_SET(1)}))
+F(nll_loss_none, soma_nll_loss(A, C, O{.weight = soma_detach(B), .ignore_index = SOMA_SET(1), .reduction = SOMA_NONE}))
+F(nll_loss_dims, soma_nll_loss(A, B, O{.reduction = SOMA_SUM}))
+F(binary_cross_entropy, soma_binary_cross_entropy(A, B, NULL))
+F(binary_cross_entropy_weight, soma_binary_cross_entropy(A, B, O{.weight = soma_detach(C), .reduction = SOMA_SUM}))
+F(binary_cross_entropy_cut, soma_binary_cross_entropy(soma_detach(A), B, O{.reduction = SOMA_NONE}))
+F(binary_cross_entropy_with_logits, soma_binary_cross_entropy_with_logits(A, B, NULL))
+F(binary_cross_entropy_with_logits_weights,
+  soma_binary_cross_entropy_with_logits(A, B, O{.weight = soma_detach(C), .pos_weight = soma_detach(C), .reduction = SOMA_SUM}))
+F(kl_div, soma_kl_div(A, B, NULL))
+F(kl_div_log, soma_kl_div(A, B, O{.log_target = 1, .reduction = SOMA_BATCHMEAN}))
+F(poisson_nll_loss, soma_poisson_nll_loss(A, B, NULL))
+F(poisson_nll_loss_full, soma_poisson_nll_loss(A, soma_detach(B), O{.full = 1, .reduction = SOMA_NONE}))
+F(poisson_nll_loss_plain, soma_poisson_nll_loss(A, B, O{.plain_input = 1, .eps = SOMA_SET(0.01), .reduction = SOMA_SUM}))
+F(hinge_loss, soma_hinge_loss(A, B, O{.margin = SOMA_SET(0.5)}))
+F(soft_margin_loss, soma_soft_margin_loss(A, soma_detach(B), NULL))
+F(hinge_embedding_loss, soma_hinge_embedding_loss(A, B, NULL))
+F(hinge_embedding_loss_margin, soma_hinge_embedding_loss(A, B, O{.margin = SOMA_SET(0.5), .reduction = SOMA_SUM}))
+F(multi_margin_loss, soma_multi_margin_loss(A, B, NULL))
+F(multi_margin_loss_all,
+  soma_multi_margin_loss(A, C, O{.p = SOMA_SET(2), .margin = SOMA_SET(0.75), .weight = soma_detach(B), .reduction = SOMA_NONE}))
+F(multilabel_margin_loss, soma_multilabel_margin_loss(A, B, NULL))
+F(multilabel_soft_margin_loss, soma_multilabel_soft_margin_loss(A, B, NULL))
+F(multilabel_soft_margin_loss_weight, soma_multilabel_soft_margin_loss(A, B, O{.weight = C, .reduction = SOMA_SUM}))
+F(gaussian_nll_loss, soma_gaussian_nll_loss(A, B, C, NULL))
+F(gaussian_nll_loss_full, soma_gaussian_nll_loss(A, B, C, O{.full = 1, .eps = SOMA_SET(0.5), .reduction = SOMA_NONE}))
+F(margin_ranking_loss, soma_margin_ranking_loss(A, B, C, NULL))
+F(margin_ranking_loss_margin, soma_margin_ranking_loss(A, B, C, O{.margin = SOMA_SET(0.5), .reduction = SOMA_SUM}))
+F(cosine_embedding_loss, soma_cosine_embedding_loss(A, B, soma_detach(C), NULL))
+F(cosine_embedding_loss_margin, soma_cosine_embedding_loss(A, B, soma_detach(C), O{.margin = SOMA_SET(-0.5), .reduction = SOMA_NONE}))
+F(triplet_margin_loss, soma_triplet_margin_loss(A, B, C, NULL))
+F(triplet_margin_loss_all,
+  soma_triplet_margin_loss(A, B, C, O{.margin = SOMA_SET(2), .p = SOMA_SET(1), .eps = SOMA_SET(0.01), .swap = 1, .reduction = SOMA_NONE}))
+F(triplet_margin_loss_p, soma_triplet_margin_loss(A, B, C, O{.p = SOMA_SET(3), .margin = SOMA_SET(5)}))
 F(arange, soma_arange(ctx, 1, 2.5, 0.25, SOMA_F32))
 F(full, soma_full(ctx, -1.5, SOMA_F32, SOMA_SHAPE(2, 2)))
 F(detach, soma_mul(soma_detach(A), A))
@@ -188,7 +232,47 @@ static const struct {
     {"prelu/channels", g_prelu, false},
     G(rrelu),
     G(alpha_dropout),
-    G(mse_loss),
+    {"mse_loss", g_mse_loss, false},
+    {"mse_loss/none", g_mse_loss_none, false},
+    {"l1_loss", g_l1_loss, false},
+    {"l1_loss/sum", g_l1_loss_sum, false},
+    {"smooth_l1_loss", g_smooth_l1_loss, false},
+    {"smooth_l1_loss/beta", g_smooth_l1_loss_beta, false},
+    {"smooth_l1_loss/zero", g_smooth_l1_loss_zero, false},
+    {"huber_loss", g_huber_loss, false},
+    {"huber_loss/delta", g_huber_loss_delta, false},
+    {"nll_loss", g_nll_loss, false},
+    {"nll_loss/weight", g_nll_loss_weight, false},
+    {"nll_loss/none", g_nll_loss_none, false},
+    {"nll_loss/dims", g_nll_loss_dims, false},
+    {"binary_cross_entropy", g_binary_cross_entropy, false},
+    {"binary_cross_entropy/weight", g_binary_cross_entropy_weight, false},
+    {"binary_cross_entropy/cut", g_binary_cross_entropy_cut, false},
+    {"binary_cross_entropy_with_logits", g_binary_cross_entropy_with_logits, false},
+    {"binary_cross_entropy_with_logits/weights", g_binary_cross_entropy_with_logits_weights, false},
+    {"kl_div", g_kl_div, false},
+    {"kl_div/log", g_kl_div_log, false},
+    {"poisson_nll_loss", g_poisson_nll_loss, false},
+    {"poisson_nll_loss/full", g_poisson_nll_loss_full, false},
+    {"poisson_nll_loss/plain", g_poisson_nll_loss_plain, false},
+    {"hinge_loss", g_hinge_loss, false},
+    {"soft_margin_loss", g_soft_margin_loss, false},
+    {"hinge_embedding_loss", g_hinge_embedding_loss, false},
+    {"hinge_embedding_loss/margin", g_hinge_embedding_loss_margin, false},
+    {"multi_margin_loss", g_multi_margin_loss, false},
+    {"multi_margin_loss/all", g_multi_margin_loss_all, false},
+    {"multilabel_margin_loss", g_multilabel_margin_loss, false},
+    {"multilabel_soft_margin_loss", g_multilabel_soft_margin_loss, false},
+    {"multilabel_soft_margin_loss/weight", g_multilabel_soft_margin_loss_weight, false},
+    {"gaussian_nll_loss", g_gaussian_nll_loss, false},
+    {"gaussian_nll_loss/full", g_gaussian_nll_loss_full, false},
+    {"margin_ranking_loss", g_margin_ranking_loss, false},
+    {"margin_ranking_loss/margin", g_margin_ranking_loss_margin, false},
+    {"cosine_embedding_loss", g_cosine_embedding_loss, false},
+    {"cosine_embedding_loss/margin", g_cosine_embedding_loss_margin, false},
+    {"triplet_margin_loss", g_triplet_margin_loss, false},
+    {"triplet_margin_loss/all", g_triplet_margin_loss_all, false},
+    {"triplet_margin_loss/p", g_triplet_margin_loss_p, false},
     G(arange),
     G(full),
     G(detach)};
