@@ -1,6 +1,7 @@
 """With Python's safetensors and PyTorch: torch_files.py write FILE makes the file that tests/io reads; torch_files.py check RUN loads RUN/model.safetensors
-into torch.nn by load_state_dict, by the description of layers in the file."""
+into torch.nn by load_state_dict, by the description of layers in the file, and compares predictions with those of build/libsoma.so."""
 import argparse
+import ctypes
 import json
 import sys
 
@@ -19,25 +20,55 @@ def write(path):
     save_file(tensors, path, metadata={"format": "pt", "words": "äöü \"quoted\""})
 
 
-def check(run):
-    path = run + "/model.safetensors"
+# Layers of recipes in torch.nn, with the settings that have other names there.
+N = torch.nn
+KINDS = {
+    "flatten": N.Flatten, "relu": N.ReLU, "tanh": N.Tanh, "sigmoid": N.Sigmoid, "identity": N.Identity, "relu6": N.ReLU6, "selu": N.SELU, "gelu": N.GELU,
+    "gelu_tanh": lambda: N.GELU(approximate="tanh"), "silu": N.SiLU, "mish": N.Mish, "softsign": N.Softsign, "hardsigmoid": N.Hardsigmoid, "hardswish": N.Hardswish,
+    "logsigmoid": N.LogSigmoid, "tanhshrink": N.Tanhshrink, "leaky_relu": N.LeakyReLU, "elu": N.ELU, "celu": N.CELU, "softshrink": N.Softshrink, "hardshrink": N.Hardshrink,
+    "hardtanh": N.Hardtanh, "softplus": N.Softplus, "threshold": N.Threshold, "softmax": N.Softmax, "log_softmax": N.LogSoftmax, "softmin": N.Softmin, "glu": N.GLU,
+    "prelu": lambda count, init: N.PReLU(count, init), "rrelu": N.RReLU, "dropout": N.Dropout, "alpha_dropout": N.AlphaDropout,
+}
+
+
+def network(path):
+    """The network of a model file, by its description of layers, with its weights; the shape of a sample, and the scale of inputs."""
     with safe_open(path, "pt") as f:
         recipe = json.loads(f.metadata()["soma"])
-    kinds = {"flatten": lambda **_: torch.nn.Flatten(), "relu": lambda **_: torch.nn.ReLU(), "tanh": lambda **_: torch.nn.Tanh(), "sigmoid": lambda **_: torch.nn.Sigmoid(),
-             "dropout": lambda p: torch.nn.Dropout(p)}
-    features, layers = 1, []
-    for size in recipe["input"]:
-        features *= size
+    layers, x = [], torch.zeros(1, *recipe["input"])
     for layer in recipe["model"]:
         name, fields = (layer, {}) if isinstance(layer, str) else next(iter(layer.items()))
-        if name == "linear":
-            layers.append(torch.nn.Linear(features, fields["features"], bias=fields["bias"]))
-            features = fields["features"]
-        else:
-            layers.append(kinds[name](**fields))
-    net = torch.nn.Sequential(*layers)
+        layers.append(N.Linear(x.shape[1], fields["features"], bias=fields["bias"]) if name == "linear" else KINDS[name](**fields))
+        x = layers[-1](x)
+    net = N.Sequential(*layers)
     print(net.load_state_dict(load_file(path)))
-    print("parameters:", sum(p.numel() for p in net.parameters()))
+    return net.eval(), recipe["input"], recipe["scale"]
+
+
+def predictions(path, x, outputs):
+    """Probabilities by libsoma.so, which is looked for in build/."""
+    lib = ctypes.CDLL("build/libsoma.so")
+    lib.soma_error_message.restype = ctypes.c_char_p
+    context, model = ctypes.c_void_p(), ctypes.c_void_p()
+    y = torch.zeros(len(x), outputs)
+    if lib.soma_context_create_v(ctypes.byref(context), None, ctypes.c_size_t(0)) != 0:
+        raise SystemExit("no context")
+    if lib.soma_model_load(context, path.encode(), ctypes.byref(model)) or lib.soma_model_predict(model, ctypes.c_void_p(x.data_ptr()), ctypes.c_int64(len(x)), ctypes.c_void_p(y.data_ptr())):
+        raise SystemExit(lib.soma_error_message(context).decode())
+    lib.soma_context_free(context)
+    return y
+
+
+def check(run):
+    path = run if run.endswith(".safetensors") else run + "/model.safetensors"
+    net, shape, scale = network(path)
+    x = torch.rand(100, *shape) / scale
+    with torch.no_grad():
+        want = torch.softmax(net(x * scale), 1)
+    worst = (predictions(path, x.contiguous(), want.shape[1]) - want).abs().max().item()
+    print("parameters: %d, largest difference of 100 predictions: %.2g" % (sum(p.numel() for p in net.parameters()), worst))
+    if not worst < 1e-5:
+        raise SystemExit("the predictions differ")
 
 
 def main():
