@@ -193,6 +193,26 @@ static bool start(soma_recipe *r, const int64_t *shape, int64_t ndim, int64_t *n
     return fits;
 }
 
+/* Does a layer take a sample of this shape? Settings that do not go together are told by its forward function; false with the problem noted and
+ * raised. In eval mode, so that nothing is drawn. */
+static bool takes(soma_recipe *r, size_t i, soma_module *layer, const int64_t *in, int64_t ndim) {
+    int64_t shape[SOMA_MAX_DIMS] = {1};
+    char where[64], sentence[400];
+    memcpy(shape + 1, in, (size_t)ndim * sizeof *in);
+    soma_scope *scope = soma_scope_open(r->ctx);
+    soma_module_train(layer, false);
+    soma_forward(layer, soma_zeros(r->ctx, SOMA_F32, shape, ndim + 1));
+    soma_module_train(layer, true);
+    snprintf(sentence, sizeof sentence, "%s", soma_error_message(r->ctx));
+    soma_status s = soma_error_take(r->ctx);
+    if (scope) soma_scope_close(scope);
+    if (s == SOMA_OK || s == SOMA_ERROR_MEMORY) return s == SOMA_OK || soma_error_raise(r->ctx, s, "%s", sentence) == SOMA_OK;
+    snprintf(where, sizeof where, "/model/%zu", i);
+    soma__problem(r, where, "%s", sentence);
+    soma__problem_raise(r, r->problems.count - 1, s);
+    return false;
+}
+
 soma_module *soma_recipe_model(soma_recipe *r, const int64_t *shape, int64_t ndim) {
     int64_t now[SOMA_MAX_DIMS] = {0};
     if (!r || !start(r, shape, ndim, now)) return NULL;
@@ -201,7 +221,8 @@ soma_module *soma_recipe_model(soma_recipe *r, const int64_t *shape, int64_t ndi
         int64_t in[SOMA_MAX_DIMS], in_ndim = ndim;
         memcpy(in, now, sizeof in);
         if (!through(r, i, now, &ndim)) return NULL;
-        if (!parts || !(parts[i] = r->layers[i].kind->build(r->ctx, r->layers[i].fields, in, in_ndim))) return NULL;
+        if (!parts || !(parts[i] = r->layers[i].kind->build(r->ctx, r->layers[i].fields, in, in_ndim)) || !takes(r, i, parts[i], in, in_ndim))
+            return NULL;
     }
     return soma_nn_sequential(r->ctx, parts, r->n_layers);
 }

@@ -116,6 +116,11 @@ static void layers_are_fitted_to_the_data(void **state) {
     assert_null(soma_recipe_model(r, shape, ndim));
     check_error(ctx, SOMA_ERROR_SHAPE, "/model/1: linear: its input has 2 dimensions (28 x 28), it wants one; put flatten before it");
     assert_int_equal(soma_recipe_problem_count(r), 1);
+    /* settings that do not go together */
+    r = read(ctx, "{" GLYPHS ", \"model\": [\"flatten\", {\"hardtanh\": {\"min_val\": 2}}, {\"linear\": 10}]}");
+    assert_null(soma_recipe_model(r, shape, ndim));
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "/model/1: hardtanh: min_val is 2; less than max_val is wanted");
+    assert_int_equal(soma_recipe_problem_count(r), 1);
     soma_context_free(ctx);
 }
 
