@@ -39,7 +39,8 @@ SOMA_API soma_status soma_archive_put(soma_archive *a, const char *name, soma_te
 /* Adds a text to __metadata__. */
 SOMA_API soma_status soma_archive_put_text(soma_archive *a, const char *key, const char *text);
 /* Writes the file whole: beside the path first, flushed, then renamed, so that a kill at any moment leaves the old file or the new one. The same
- * content gives the same bytes. SOMA_ERROR_IO says what the system refused; the old file is untouched then. */
+ * content gives the same bytes; the text "soma.check" among them is a checksum of all others, which reading compares where it is there. SOMA_ERROR_IO
+ * says what the system refused; the old file is untouched then. */
 SOMA_API soma_status soma_archive_write(soma_archive *a, const char *path);
 
 #endif

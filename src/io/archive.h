@@ -22,6 +22,13 @@ struct soma_archive {
     soma__text *texts;
 };
 
+/* The text that holds a file's checksum: 16 hexadecimal digits of all its bytes, these digits counted as zeros. */
+#define SOMA__CHECK "soma.check"
+#define SOMA__CHECK_DIGITS 16
+/* Where the digits stand in a header, or NULL. */
+const char *soma__archive_digits(const char *head, size_t n);
+void soma__archive_hex(uint64_t sum, char *digits);
+
 /* Element types of the format. */
 typedef struct soma__archive_type {
     const char *name;

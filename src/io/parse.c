@@ -2,6 +2,8 @@
  * checked against each other and against the file before a byte of data is used; places may neither overlap nor leave holes. */
 #include "io/archive.h"
 
+#include "base/hash.h"
+
 #include <jansson.h>
 
 #include <inttypes.h>
@@ -94,6 +96,37 @@ static bool read_head(soma_archive *a, json_t *head, const uint8_t *data, uint64
     return check_places(a, data, size);
 }
 
+const char *soma__archive_digits(const char *head, size_t n) {
+    static const char key[] = "\"" SOMA__CHECK "\":\""; /* within a JSON string its quotes would be escaped */
+    const size_t k = sizeof key - 1;
+    for (size_t i = 0; i + k + SOMA__CHECK_DIGITS < n; i++)
+        if (head[i] == '"' && memcmp(head + i, key, k) == 0) return head[i + k + SOMA__CHECK_DIGITS] == '"' ? head + i + k : NULL;
+    return NULL;
+}
+
+void soma__archive_hex(uint64_t sum, char *digits) {
+    for (int i = 0; i < SOMA__CHECK_DIGITS; i++) digits[i] = "0123456789abcdef"[sum >> 4 * (SOMA__CHECK_DIGITS - 1 - i) & 15];
+}
+
+/* A file without a checksum is fine: other programs write none. */
+static bool check_sum(soma_archive *a, const uint8_t *file, size_t size, size_t head) {
+    const char *digits = soma__archive_digits((const char *)file + 8, head);
+    if (!digits) return true;
+    size_t at = (size_t)((const uint8_t *)digits - file);
+    char sum[SOMA__CHECK_DIGITS];
+    soma__hash h = {0};
+    soma__hash_add(&h, file, at);
+    soma__hash_add(&h, "0000000000000000", SOMA__CHECK_DIGITS);
+    soma__hash_add(&h, file + at + SOMA__CHECK_DIGITS, size - at - SOMA__CHECK_DIGITS);
+    soma__archive_hex(soma__hash_end(&h), sum);
+    if (memcmp(sum, digits, SOMA__CHECK_DIGITS) == 0) return true;
+    soma_error_raise(a->ctx, SOMA_ERROR_FORMAT,
+                     "%s: the file was altered since soma wrote it (its checksum differs); take another copy, or remove '" SOMA__CHECK
+                     "' from its metadata if the change was meant",
+                     a->path);
+    return false;
+}
+
 bool soma__archive_parse(soma_archive *a, const uint8_t *data, size_t size) {
     uint64_t n = 0;
     if (size < 8) return bad(a, NULL, "it has fewer than 8 bytes");
@@ -112,7 +145,7 @@ bool soma__archive_parse(soma_archive *a, const uint8_t *data, size_t size) {
                              e.text);
         return false;
     }
-    bool fine = read_head(a, head, data + 8 + n, size - 8 - n);
+    bool fine = read_head(a, head, data + 8 + n, size - 8 - n) && check_sum(a, data, size, (size_t)n);
     json_decref(head);
     return fine;
 }

@@ -2,6 +2,7 @@
 #include "io/archive.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 
 #include <jansson.h>
 
@@ -20,6 +21,7 @@ static json_t *texts_of(const soma_archive *a) {
     json_t *texts = json_object();
     for (const soma__text *t = a->texts; t && texts; t = t->next)
         if (json_object_set_new(texts, t->key, json_string(t->text)) != 0) json_decref(texts), texts = NULL;
+    if (texts && json_object_set_new(texts, SOMA__CHECK, json_string("0000000000000000")) != 0) json_decref(texts), texts = NULL;
     return texts;
 }
 
@@ -42,7 +44,7 @@ static json_t *row_of(const soma_archive_entry *e, int64_t from) {
  * UTF-8. */
 static char *head_of(const soma_archive *a, const soma_archive_entry *const *order, size_t *padded) {
     json_t *head = json_object();
-    bool fine = head && (!a->texts || json_object_set_new(head, "__metadata__", texts_of(a)) == 0);
+    bool fine = head && json_object_set_new(head, "__metadata__", texts_of(a)) == 0;
     int64_t at = 0;
     for (size_t i = 0; fine && i < a->entries.count; i++) {
         const soma_archive_entry *e = order[i];
@@ -77,6 +79,9 @@ soma_status soma_archive_write(soma_archive *a, const char *path) {
     parts[0] = (soma__file_part){size, sizeof size};
     parts[1] = (soma__file_part){head, padded};
     for (size_t i = 0; i < n; i++) parts[i + 2] = (soma__file_part){order[i]->data, (size_t)order[i]->bytes};
+    soma__hash sum = {0};
+    for (size_t i = 0; i < n + 2; i++) soma__hash_add(&sum, parts[i].data, parts[i].size);
+    soma__archive_hex(soma__hash_end(&sum), head + (soma__archive_digits(head, padded) - head));
     char why[256];
     soma_status s = soma__file_replace(path, parts, n + 2, why, sizeof why);
     return s == SOMA_OK ? s : soma_error_raise(a->ctx, s, "%s: %s", path, why);

@@ -196,6 +196,37 @@ static void files_that_lie_are_refused(void **state) {
     soma_context_free(ctx);
 }
 
+/* Any bit that is turned over is noticed, but for those of the checksum's own name. */
+static void a_file_that_was_altered_is_refused(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_archive *a = soma_archive_new(ctx);
+    soma_archive_put(a, "weight", soma_randn(ctx, SOMA_F32, SOMA_SHAPE(3, 3)));
+    soma_archive_put(a, "odd", soma_to(soma_arange(ctx, 0, 5, 1, SOMA_F32), SOMA_U8));
+    soma_archive_put_text(a, "words", "some");
+    soma_archive_write(a, path_of("sum"));
+    char *bytes;
+    size_t n;
+    soma_file_read(ctx, path_of("sum"), 1 << 20, &bytes, &n);
+    check_fine(ctx);
+    assert_non_null(soma_archive_from_memory(ctx, bytes, n));
+    size_t name = 0;
+    while (memcmp(bytes + name, "soma.check", 10) != 0) name++;
+    for (size_t i = 0; i < 8 * n; i++) {
+        if (i / 8 >= name && i / 8 < name + 10) continue;
+        soma_scope *scope = soma_scope_open(ctx);
+        bytes[i / 8] = (char)(bytes[i / 8] ^ 1 << i % 8);
+        if (soma_archive_from_memory(ctx, bytes, n)) fail_msg("bit %d of byte %d was turned over unnoticed", (int)(i % 8), (int)(i / 8));
+        assert_int_equal(soma_error_take(ctx), SOMA_ERROR_FORMAT);
+        bytes[i / 8] = (char)(bytes[i / 8] ^ 1 << i % 8);
+        soma_scope_close(scope);
+    }
+    bytes[n - 1] = (char)~bytes[n - 1];
+    soma_archive_from_memory(ctx, bytes, n);
+    check_error(ctx, SOMA_ERROR_FORMAT, "the file was altered since soma wrote it (its checksum differs)");
+    soma_context_free(ctx);
+}
+
 static void a_failed_write_leaves_the_old_file(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
@@ -249,8 +280,11 @@ static void a_folder_is_one_process_s(void **state) {
 int main(void) {
     strcpy(folder, "/tmp/soma-archive-XXXXXX");
     if (!mkdtemp(folder)) return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_written_is_read), cmocka_unit_test(a_file_of_pythons_is_read),
-                                       cmocka_unit_test(files_that_lie_are_refused), cmocka_unit_test(a_failed_write_leaves_the_old_file),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_written_is_read),
+                                       cmocka_unit_test(a_file_of_pythons_is_read),
+                                       cmocka_unit_test(files_that_lie_are_refused),
+                                       cmocka_unit_test(a_file_that_was_altered_is_refused),
+                                       cmocka_unit_test(a_failed_write_leaves_the_old_file),
                                        cmocka_unit_test(a_folder_is_one_process_s)};
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     char command[96];
