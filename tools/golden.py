@@ -338,6 +338,39 @@ def ops_text():
     return text + textwrap.fill(", ".join(number(v) for v in pool), 150, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False) + "};\n"
 
 
+METRICS = [3.0, 2.5, 2.4999, 2.6, 2.4, 2.4, 2.4, 2.5, 2.3, 2.3, 2.35, 2.4, 2.31, 2.2, 2.1, 2.1, 2.1, 2.1, 2.1, 2.1, 2.1, 2.1, 2.09, 2.08, 2.0] * 4
+
+
+def schedules():
+    """100 steps of each schedule on a rate of 0.1, in float64."""
+    L = torch.optim.lr_scheduler
+    make = {
+        "step": lambda o: L.StepLR(o, 7, 0.5), "multistep": lambda o: L.MultiStepLR(o, [5, 30, 31, 77], 0.3), "constant": lambda o: L.ConstantLR(o, 0.25, 9),
+        "linear": lambda o: L.LinearLR(o, 0.125, 0.75, 40), "exponential": lambda o: L.ExponentialLR(o, 0.93), "polynomial": lambda o: L.PolynomialLR(o, 60, 2.5),
+        "cosine": lambda o: L.CosineAnnealingLR(o, 40, 0.01), "restarts": lambda o: L.CosineAnnealingWarmRestarts(o, 7, 2, 0.005),
+        "restarts_same": lambda o: L.CosineAnnealingWarmRestarts(o, 9),
+        "one_cycle": lambda o: L.OneCycleLR(o, 0.5, total_steps=101, cycle_momentum=False),
+        "one_cycle_linear": lambda o: L.OneCycleLR(o, 0.5, total_steps=101, pct_start=0.2, anneal_strategy="linear", div_factor=10, final_div_factor=50, cycle_momentum=False),
+        "one_cycle_three": lambda o: L.OneCycleLR(o, 0.5, total_steps=101, three_phase=True, cycle_momentum=False),
+        "cyclic": lambda o: L.CyclicLR(o, 0.01, 0.2, 8, 5, cycle_momentum=False), "cyclic_2": lambda o: L.CyclicLR(o, 0.01, 0.2, 8, mode="triangular2", cycle_momentum=False),
+        "cyclic_exp": lambda o: L.CyclicLR(o, 0.01, 0.2, 10, 20, mode="exp_range", gamma=0.97, cycle_momentum=False),
+        "sequential": lambda o: L.SequentialLR(o, [L.LinearLR(o, 0.1, 1.0, 10), L.CosineAnnealingLR(o, 50), L.ConstantLR(o, 0.5, 1000)], [10, 60]),
+        "chained": lambda o: L.ChainedScheduler([L.LinearLR(o, 0.5, 1.0, 20), L.ExponentialLR(o, 0.97)]),
+        "plateau": lambda o: L.ReduceLROnPlateau(o, patience=2, eps=0), "plateau_abs": lambda o: L.ReduceLROnPlateau(o, "max", 0.5, 1, 0.2, "abs", cooldown=3, eps=0),
+    }
+    rows = []
+    for name, f in make.items():
+        o = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        s, rates = f(o), []
+        for t in range(100):
+            rates.append(o.param_groups[0]["lr"])
+            o.step()
+            s.step(METRICS[t]) if name.startswith("plateau") else s.step()
+        rows.append('    {"%s", {%s}},' % (name, ", ".join("%.17g" % float(r) for r in rates)))
+    metrics = "static const double golden_metrics[100] = {%s};\n" % ", ".join(map(repr, METRICS))
+    return metrics + "static const struct {\n    const char *name;\n    double lr[100];\n} golden_schedules[] = {\n" + "\n".join(rows) + "\n};\n"
+
+
 def write(name, text):
     with open("tests/golden/" + name, "w") as f:
         f.write("/* Values of PyTorch " + torch.__version__.split("+")[0] + ", written by tools/golden.py. */\n" + text)
@@ -346,3 +379,4 @@ def write(name, text):
 write("golden.h", optimizers() + "\n" + losses())
 write("promotion.h", promotion())
 write("ops.h", ops_text())
+write("schedules.h", schedules())

@@ -10,6 +10,7 @@
 #include "soma/capture.h"
 #include "soma/nn.h"
 #include "soma/optim.h"
+#include "soma/schedule.h"
 #include "soma/data.h"
 #include "soma/files.h"
 #include "soma/archive.h"

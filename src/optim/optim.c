@@ -72,6 +72,7 @@ soma_status soma__optim_add(soma_optim *o, soma_tensor *const *params, size_t co
     soma__group *g = soma_scope_memory_in(o->scope, sizeof *g);
     if (!g) return soma_error_status(o->ctx);
     *g = *group;
+    g->initial_lr = g->lr;
     soma__param *first = NULL, **end = &first;
     for (size_t i = 0; i < count; i++) {
         soma__param *p = make_param(o, params[i], g);

@@ -21,7 +21,7 @@ typedef struct soma__setting {
 } soma__setting;
 
 typedef struct soma__group {
-    double lr, value[SOMA__OPTIM_SETTINGS]; /* settings in the order of their rows */
+    double lr, initial_lr, value[SOMA__OPTIM_SETTINGS]; /* settings in the order of their rows */
     struct soma__group *next;
 } soma__group;
 
