@@ -1,4 +1,5 @@
-/* Gradients: the nodes that a loss depends on, newest first, each turned into ordinary nodes by its op's rule (reverse accumulation). */
+/* Gradients: the nodes that a loss depends on, each after all that are made of it, are turned into ordinary nodes by their ops' rules (reverse
+ * accumulation). */
 #include "graph/context.h"
 
 #include <stdio.h>
@@ -32,51 +33,45 @@ static bool nodes_take(soma_context *ctx, nodes *n) {
     return true;
 }
 
-static bool nodes_push(nodes *n, soma_tensor *x) {
-    if (!soma__grow(n->ctx, (void **)&n->list, &n->capacity, n->count + 1, sizeof *n->list)) return false;
+/* Makes x a node of the pass; what a pass around this one knows of it is put aside. */
+static bool nodes_enter(nodes *n, soma_tensor *x) {
     if (x->mark) {
         if (!soma__grow(n->ctx, (void **)&n->outers, &n->outers_capacity, n->n_outers + 1, sizeof *n->outers)) return false;
         n->outers[n->n_outers++] = (outer_node){x, x->adjoint, x->mark};
     }
-    n->list[n->count++] = x;
     x->mark = n->mark;
-    x->adjoint = NULL;
     return true;
 }
 
-/* All that x depends on and that a gradient flows through. The list itself is the queue of the walk. */
+/* A way on: an input that a gradient flows through and that was not met yet. */
+static soma_tensor *next_below(const nodes *n, const soma_tensor *x) {
+    for (int i = 0; i < x->n_in; i++)
+        if (x->in[i]->flags & SOMA__REQUIRES && x->in[i]->mark != n->mark) return x->in[i];
+    return NULL;
+}
+
+/* All that x depends on and that a gradient flows through, inputs before what is made of them: depth first, inputs in their order. So the order in
+ * which a value's gradients are added follows from the graph alone, not from the order of recording, which in nested calls is the compiler's choice.
+ * On the way down `adjoint` is the way back. */
 static bool collect(nodes *n, soma_tensor *x) {
+    bool fine = true;
     if (x->mark == n->mark || !(x->flags & SOMA__REQUIRES)) return true;
-    size_t next = n->count;
-    if (!nodes_push(n, x)) return false;
-    for (; next < n->count; next++) {
-        soma_tensor *y = n->list[next];
-        for (int i = 0; i < y->n_in; i++)
-            if (y->in[i]->flags & SOMA__REQUIRES && y->in[i]->mark != n->mark && !nodes_push(n, y->in[i])) return false;
+    if (!nodes_enter(n, x)) return false;
+    x->adjoint = NULL;
+    while (x) {
+        soma_tensor *y = fine ? next_below(n, x) : NULL, *back = x->adjoint;
+        if (y && (fine = nodes_enter(n, y))) {
+            y->adjoint = x;
+            x = y;
+            continue;
+        }
+        if (y) continue; /* out of memory: back up */
+        x->adjoint = NULL;
+        if (!fine || !(fine = soma__grow(n->ctx, (void **)&n->list, &n->capacity, n->count + 1, sizeof *n->list))) x->mark = 0;
+        else n->list[n->count++] = x;
+        x = back;
     }
-    return true;
-}
-
-static void sift(soma_tensor **a, size_t at, size_t n) {
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= n) return;
-        if (child + 1 < n && a[child + 1]->seq < a[child]->seq) child++;
-        if (a[at]->seq <= a[child]->seq) return;
-        soma_tensor *t = a[at];
-        a[at] = a[child], a[child] = t;
-        at = child;
-    }
-}
-
-/* Heap sort: newest first, in place. */
-static void sort_newest_first(soma_tensor **a, size_t n) {
-    for (size_t i = n / 2; i-- > 0;) sift(a, i, n);
-    for (size_t end = n; end-- > 1;) {
-        soma_tensor *t = a[0];
-        a[0] = a[end], a[end] = t;
-        sift(a, 0, end);
-    }
+    return fine;
 }
 
 static void nodes_release(nodes *n) {
@@ -139,8 +134,7 @@ static bool run_backward(nodes *n, soma_tensor *const *outputs, size_t n_out, so
         if (!collect(n, outputs[i])) return false;
     for (size_t i = 0; i < n_out; i++)
         if (!seed_output(ctx, outputs[i], seeds ? seeds[i] : NULL)) return false;
-    sort_newest_first(n->list, n->count);
-    for (size_t i = 0; i < n->count; i++) {
+    for (size_t i = n->count; i-- > 0;) {
         soma_tensor *x = n->list[i];
         if (x->adjoint && x->n_in && !spread(n, x)) return false;
     }
@@ -165,7 +159,7 @@ soma_status soma_backward(soma_tensor *loss, soma_tensor *seed) {
     ctx->no_grad++;
     ctx->interior++;
     if (run_backward(&n, &loss, 1, seed ? &seed : NULL)) {
-        for (size_t i = n.count; i-- > 0;) { /* oldest first: parameters in the order they were made */
+        for (size_t i = 0; i < n.count; i++) {
             soma_tensor *p = n.list[i];
             if (p->n_in || !p->adjoint) continue;
             if (!soma__capture_find(p, true)) break;

@@ -102,6 +102,7 @@ static const soma__field train_fields[] = {
     {"seed", SOMA__INTEGER, "1", 0, 9007199254740992.0, false, false, "of the first weights, the order of samples, dropout"},
     {"shuffle", SOMA__TRUTH, "true", 0, 0, false, false, "another order each epoch"},
     {"drop_last", SOMA__TRUTH, "false", 0, 0, false, false, "leaves out a last batch that is not full"},
+    {"warmup_steps", SOMA__INTEGER, "0", 0, 9007199254740992.0, false, false, "steps in which the learning rate grows from 0 to its own"},
     {"clip_norm", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "limit of the gradients' common norm; 0: none"},
 };
 static const soma__kind trains[] = {{.name = "train", SOMA__FIELDS(train_fields)}};

@@ -33,6 +33,16 @@ soma_status soma__problem_raise(soma_recipe *r, size_t i, soma_status status) {
     return soma_error_raise(r->ctx, status, "recipe, %s: %s", r->problems.list[i].where, r->problems.list[i].sentence);
 }
 
+soma_status soma__problem_here(soma_recipe *r, const char *where) {
+    char sentence[400];
+    soma_status s = soma_error_status(r->ctx);
+    if (s == SOMA_OK || s == SOMA_ERROR_MEMORY) return s;
+    snprintf(sentence, sizeof sentence, "%s", soma_error_message(r->ctx));
+    soma_error_take(r->ctx);
+    soma__problem(r, where, "%s", sentence);
+    return soma__problem_raise(r, r->problems.count - 1, s);
+}
+
 static const char *kind_name(const void *list, size_t i) {
     const soma__kinds *k = list;
     return i < k->n ? k->rows[i].name : NULL;
@@ -59,6 +69,19 @@ static const char *type_name(const json_t *v) {
                                 : "nothing";
 }
 
+/* A list of whole numbers, in a field's range. */
+static json_t *integers_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
+    json_t *item;
+    size_t i;
+    bool fits = json_is_array(v);
+    if (fits)
+        json_array_foreach(v, i, item) fits =
+            fits && json_is_integer(item) && (double)json_integer_value(item) >= f->least && (double)json_integer_value(item) <= f->most;
+    if (fits) return json_incref(v);
+    soma__problem(r, where, "%s wants a list of whole numbers of at least %.10g, as [3, 6]", f->key, f->least);
+    return NULL;
+}
+
 /* The value as the field wants it (a new reference), or NULL with the problem noted. */
 static json_t *field_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
     if (f->type == SOMA__TRUTH || f->type == SOMA__TEXT) {
@@ -66,6 +89,7 @@ static json_t *field_value(soma_recipe *r, const soma__field *f, const char *whe
         soma__problem(r, where, "%s is %s; %s is wanted", f->key, type_name(v), f->type == SOMA__TRUTH ? "true or false" : "text");
         return NULL;
     }
+    if (f->type == SOMA__INTEGERS) return integers_value(r, f, where, v);
     double x = json_is_number(v) ? json_number_value(v) : 0;
     if (!json_is_number(v)) soma__problem(r, where, "%s is %s; a number is wanted", f->key, type_name(v));
     else if (f->type == SOMA__INTEGER && (!(x >= -9007199254740992.0 && x <= 9007199254740992.0) || (double)(int64_t)x != x))

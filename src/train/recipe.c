@@ -9,7 +9,7 @@
 
 static void release(void *arg) {
     soma_recipe *r = arg;
-    soma__item *one[] = {&r->data, &r->loss, &r->optim, &r->train};
+    soma__item *one[] = {&r->data, &r->loss, &r->optim, &r->schedule, &r->train};
     for (size_t i = 0; i < sizeof one / sizeof *one; i++) json_decref(one[i]->fields);
     for (size_t i = 0; i < r->n_layers; i++) json_decref(r->layers[i].fields);
     json_decref(r->root);
@@ -57,11 +57,11 @@ static void read_word(soma_recipe *r, const soma__kinds *kinds, const char *wher
 static const char *section_name(const void *list, size_t i) { return ((const char *const *)list)[i]; }
 
 static void read_sections(soma_recipe *r, bool whole) {
-    static const char *const sections[] = {"data", "model", "loss", "optimizer", "train", NULL};
+    static const char *const sections[] = {"data", "model", "loss", "optimizer", "schedule", "train", NULL};
     const char *key;
     json_t *v, *root = r->root;
     if (!json_is_object(root)) {
-        soma__problem(r, "/", "a recipe is a map of data, model, loss, optimizer and train");
+        soma__problem(r, "/", "a recipe is a map of data, model, loss, optimizer, schedule and train");
         return;
     }
     json_object_foreach(root, key, v) {
@@ -72,7 +72,7 @@ static void read_sections(soma_recipe *r, bool whole) {
         const char *near = soma__nearest(key, section_name, sections);
         snprintf(where, sizeof where, "/%.250s", key);
         if (near) soma__problem(r, where, "a recipe has no '%s'; did you mean '%s'?", key, near);
-        else soma__problem(r, where, "a recipe has no '%s'; there are data, model, loss, optimizer and train", key);
+        else soma__problem(r, where, "a recipe has no '%s'; there are data, model, loss, optimizer, schedule and train", key);
     }
     if (json_object_get(root, "data")) read_data(r, json_object_get(root, "data"));
     else if (whole) soma__problem(r, "/", "data is missing, as in data: {kind: idx, path: mnist}");
@@ -80,6 +80,7 @@ static void read_sections(soma_recipe *r, bool whole) {
     else soma__problem(r, "/", "model is missing, as in model: [flatten, {linear: 128}, relu, {linear: 10}]");
     read_word(r, &soma__losses, "/loss", json_object_get(root, "loss"), "cross_entropy", &r->loss);
     read_word(r, &soma__optims, "/optimizer", json_object_get(root, "optimizer"), "adam", &r->optim);
+    read_word(r, &soma__schedules, "/schedule", json_object_get(root, "schedule"), "none", &r->schedule);
     soma__fields_read(r, &soma__trains.rows[0], "/train", json_object_get(root, "train"), NULL, &r->train);
 }
 
@@ -136,6 +137,7 @@ const char *soma_recipe_text(soma_recipe *r) {
     fine = json_object_set_new(root, "model", layers) == 0 && fine;
     fine = json_object_set_new(root, "loss", soma__item_json(&r->loss)) == 0 && fine;
     fine = json_object_set_new(root, "optimizer", soma__item_json(&r->optim)) == 0 && fine;
+    fine = json_object_set_new(root, "schedule", soma__item_json(&r->schedule)) == 0 && fine;
     fine = json_object_set_new(root, "train", train) == 0 && fine;
     r->text = soma__json_text(r->ctx, r->scope, fine ? root : NULL, JSON_COMPACT);
     json_decref(root);
@@ -146,7 +148,7 @@ static const soma__item *section(const soma_recipe *r, const char *name) {
     const struct {
         const char *name;
         const soma__item *item;
-    } all[] = {{"data", &r->data}, {"loss", &r->loss}, {"optimizer", &r->optim}, {"train", &r->train}};
+    } all[] = {{"data", &r->data}, {"loss", &r->loss}, {"optimizer", &r->optim}, {"schedule", &r->schedule}, {"train", &r->train}};
     for (size_t i = 0; name && i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i].name, name) == 0) return all[i].item;
     return NULL;
@@ -197,20 +199,15 @@ static bool start(soma_recipe *r, const int64_t *shape, int64_t ndim, int64_t *n
  * raised. In eval mode, so that nothing is drawn. */
 static bool takes(soma_recipe *r, size_t i, soma_module *layer, const int64_t *in, int64_t ndim) {
     int64_t shape[SOMA_MAX_DIMS] = {1};
-    char where[64], sentence[400];
+    char where[64];
     memcpy(shape + 1, in, (size_t)ndim * sizeof *in);
     soma_scope *scope = soma_scope_open(r->ctx);
     soma_module_train(layer, false);
     soma_forward(layer, soma_zeros(r->ctx, SOMA_F32, shape, ndim + 1));
     soma_module_train(layer, true);
-    snprintf(sentence, sizeof sentence, "%s", soma_error_message(r->ctx));
-    soma_status s = soma_error_take(r->ctx);
     if (scope) soma_scope_close(scope);
-    if (s == SOMA_OK || s == SOMA_ERROR_MEMORY) return s == SOMA_OK || soma_error_raise(r->ctx, s, "%s", sentence) == SOMA_OK;
     snprintf(where, sizeof where, "/model/%zu", i);
-    soma__problem(r, where, "%s", sentence);
-    soma__problem_raise(r, r->problems.count - 1, s);
-    return false;
+    return soma__problem_here(r, where) == SOMA_OK;
 }
 
 soma_module *soma_recipe_model(soma_recipe *r, const int64_t *shape, int64_t ndim) {

@@ -18,7 +18,7 @@ struct soma_recipe {
     soma_context *ctx;
     soma_scope *scope;
     json_t *root; /* as it was read */
-    soma__item data, loss, optim, train, *layers;
+    soma__item data, loss, optim, schedule, train, *layers;
     size_t n_layers;
     soma__problem_list problems;
     char *text;
@@ -36,6 +36,8 @@ void soma__fields_read(soma_recipe *r, const soma__kind *kind, const char *where
 json_t *soma__item_json(const soma__item *i);
 /* JSON as text of a scope; NULL with the error pending. */
 char *soma__json_text(soma_context *ctx, soma_scope *scope, const json_t *v, size_t flags);
+/* The context's pending error, if there is one, as a problem of a place; it stays pending, with the place. Returns its status. */
+soma_status soma__problem_here(soma_recipe *r, const char *where);
 /* The recipe's problem i as the context's error. Returns its status. */
 soma_status soma__problem_raise(soma_recipe *r, size_t i, soma_status status);
 

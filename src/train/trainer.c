@@ -12,7 +12,7 @@
 
 /* Numbers of the host that a checkpoint holds. */
 enum { EPOCH, STEP, SEEN, INTEGERS };
-enum { LOSS_SUM, LOSS, TEST_LOSS, ACCURACY, NUMBERS };
+enum { LOSS_SUM, LOSS, TEST_LOSS, ACCURACY, RATE, NUMBERS };
 
 typedef struct trainer {
     soma_context *ctx;
@@ -26,6 +26,10 @@ typedef struct trainer {
     size_t n_params;
     double clip;
     soma_program *program;
+    soma_schedule *schedule;
+    bool by_step;
+    soma_plateau plateau;
+    bool watches; /* the plateau */
     soma_state *state;
     int64_t integers[INTEGERS], epochs, epoch_samples;
     double numbers[NUMBERS];
@@ -64,6 +68,37 @@ static char *path_of(const trainer *t, const char *name) {
     return path;
 }
 
+static double of_schedule(const trainer *t, const char *key) {
+    double v = 0;
+    soma_recipe_number(t->recipe, "schedule", key, &v);
+    return v;
+}
+
+/* The schedule of the recipe: a function of epochs or steps, or one that watches the test loss. */
+static soma_status make_schedule(trainer *t) {
+    const soma__item *item = &t->recipe->schedule;
+    const soma__length run = {t->epochs, t->epochs * soma_loader_count(t->loader)};
+    t->by_step = item->kind->by_step || of_schedule(t, "by_step") != 0;
+    t->watches = strcmp(item->kind->name, "reduce_on_plateau") == 0;
+    if (t->watches)
+        t->plateau.opts = (soma_plateau_opts){.factor = SOMA_SET(of_schedule(t, "factor")),
+                                              .patience = SOMA_SET(of_schedule(t, "patience")),
+                                              .threshold = SOMA_SET(of_schedule(t, "threshold")),
+                                              .cooldown = (int64_t)of_schedule(t, "cooldown")};
+    if (item->kind->schedule) t->schedule = item->kind->schedule(t->ctx, item->fields, &run);
+    return soma__problem_here(t->recipe, "/schedule");
+}
+
+/* The rate of the step to come. A warm-up grows it from the first step on. */
+static soma_status set_rate(trainer *t) {
+    int64_t step = t->integers[EPOCH] * soma_loader_count(t->loader) + t->integers[STEP];
+    double warm = setting(t, "warmup_steps"), factor = (double)step + 1 < warm ? ((double)step + 1) / warm : 1;
+    if (t->watches) factor *= soma_plateau_factor(&t->plateau);
+    soma_status s = soma_schedule_apply(t->schedule, t->optim, t->by_step ? step : t->integers[EPOCH], factor);
+    t->numbers[RATE] = soma_optim_get_lr(t->optim, -1);
+    return s;
+}
+
 static soma_status make(trainer *t) {
     soma_context *ctx = t->ctx;
     if (soma_recipe_data(t->recipe, t->o.data, &t->train, &t->test) != SOMA_OK || soma_manual_seed(ctx, (uint64_t)setting(t, "seed")) != SOMA_OK ||
@@ -91,6 +126,7 @@ static soma_status make(trainer *t) {
     if (!soma_loader_count(t->loader))
         return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "recipe: a batch of %lld with drop_last leaves no step of %lld samples", (long long)batch,
                                 (long long)soma_dataset_count(t->train));
+    if (make_schedule(t) != SOMA_OK) return soma_error_status(ctx);
     t->epoch_samples = setting(t, "drop_last") != 0 ? soma_loader_count(t->loader) * batch : soma_dataset_count(t->train);
     soma_slot slots[2] = {{.shape = {batch}, .ndim = t->model->ndim + 1}, {{batch}, 1, SOMA_I64}};
     memcpy(slots[0].shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
@@ -102,6 +138,7 @@ static soma_status make(trainer *t) {
     soma_state_add_optim(t->state, "optimizer", t->optim);
     soma_state_add_loader(t->state, "loader", t->loader);
     soma_state_add_random(t->state, "random");
+    if (t->watches) soma_state_add_numbers(t->state, "schedule.plateau", &t->plateau.seen, 5);
     soma_state_add_integers(t->state, "run.integers", t->integers, INTEGERS);
     return soma_state_add_numbers(t->state, "run.numbers", t->numbers, NUMBERS);
 }
@@ -184,6 +221,7 @@ static soma_status step(trainer *t, const soma_batch *b) {
     memcpy(shape.shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
     if (soma_program_bind(t->program, 0, b->inputs, shape.shape) != SOMA_OK || soma_program_bind(t->program, 1, b->targets, &b->count) != SOMA_OK)
         return soma_error_status(t->ctx);
+    if (set_rate(t) != SOMA_OK) return soma_error_status(t->ctx);
     soma_status s = soma_program_run(t->program);
     if (s == SOMA_ERROR_NONFINITE) return not_finite(t);
     if (s != SOMA_OK || (s = soma_program_item(t->program, 0, &loss)) != SOMA_OK) return s;
@@ -196,8 +234,8 @@ static soma_status step(trainer *t, const soma_batch *b) {
 /* The model, the lines, the checkpoint; the last one last, so that a kill before it repeats the epoch's end. */
 static soma_status save_epoch(trainer *t) {
     char line[512];
-    int n = snprintf(line, sizeof line, "{\"epoch\": %lld, \"loss\": %.9g, \"test_loss\": %.9g, \"accuracy\": %.9g}\n", (long long)t->integers[EPOCH],
-                     t->numbers[LOSS], t->numbers[TEST_LOSS], t->numbers[ACCURACY]);
+    int n = snprintf(line, sizeof line, "{\"epoch\": %lld, \"loss\": %.9g, \"test_loss\": %.9g, \"accuracy\": %.9g, \"lr\": %.9g}\n",
+                     (long long)t->integers[EPOCH], t->numbers[LOSS], t->numbers[TEST_LOSS], t->numbers[ACCURACY], t->numbers[RATE]);
     if (n < 0 || !keep_metrics(t, line, (size_t)n) || !t->o.out) return soma_error_status(t->ctx);
     soma_scope *scope = soma_scope_open(t->ctx);
     char *model = path_of(t, "model.safetensors"), *metrics = path_of(t, "metrics.jsonl");
@@ -210,6 +248,7 @@ static soma_status end_epoch(trainer *t) {
     if (soma_model_evaluate(t->model, t->test, &t->numbers[TEST_LOSS], &t->numbers[ACCURACY]) != SOMA_OK) return soma_error_status(t->ctx);
     t->numbers[LOSS] = t->numbers[LOSS_SUM] / (double)t->integers[SEEN];
     t->numbers[LOSS_SUM] = 0;
+    if (t->watches) soma_plateau_step(&t->plateau, t->numbers[TEST_LOSS]);
     t->integers[EPOCH]++;
     t->integers[STEP] = t->integers[SEEN] = 0;
     if (soma_loader_start(t->loader, t->integers[EPOCH]) != SOMA_OK || save_epoch(t) != SOMA_OK) return soma_error_status(t->ctx);

@@ -3,10 +3,11 @@
 #define SOMA_SRC_TRAIN_WORDS_H
 
 #include "soma/recipe.h"
+#include "soma/schedule.h"
 
 #include <jansson.h>
 
-typedef enum soma__field_type { SOMA__INTEGER, SOMA__NUMBER, SOMA__TRUTH, SOMA__TEXT } soma__field_type;
+typedef enum soma__field_type { SOMA__INTEGER, SOMA__NUMBER, SOMA__TRUTH, SOMA__TEXT, SOMA__INTEGERS /* a list of them */ } soma__field_type;
 
 /* A key of a kind. */
 typedef struct soma__field {
@@ -25,6 +26,11 @@ typedef void (*soma__count_fn)(const json_t *fields, const int64_t *in, int64_t 
 typedef soma_module *(*soma__build_fn)(soma_context *ctx, const json_t *fields, const int64_t *in, int64_t ndim);
 typedef soma_optim *(*soma__optim_fn)(soma_context *ctx, const json_t *fields, soma_tensor *const *params, size_t n);
 typedef soma_tensor *(*soma__loss_fn)(const json_t *fields, soma_tensor *output, soma_tensor *target);
+/* How long a run is. */
+typedef struct soma__length {
+    int64_t epochs, steps; /* steps of all epochs */
+} soma__length;
+typedef soma_schedule *(*soma__schedule_fn)(soma_context *ctx, const json_t *fields, const soma__length *run);
 typedef soma_dataset *(*soma__data_fn)(soma_context *ctx, const json_t *fields, const char *folder, bool test);
 
 /* A word of a section. `main` is the field that a bare value sets ({linear: 128}), or NULL. */
@@ -38,6 +44,8 @@ typedef struct soma__kind {
     soma__optim_fn optim;
     soma__loss_fn loss;
     soma__data_fn data;
+    soma__schedule_fn schedule;
+    bool by_step; /* of schedules: steps are counted, always */
 } soma__kind;
 
 typedef struct soma__kinds {
@@ -46,7 +54,7 @@ typedef struct soma__kinds {
     size_t n;
 } soma__kinds;
 
-extern const soma__kinds soma__layers, soma__losses, soma__optims, soma__datas, soma__trains;
+extern const soma__kinds soma__layers, soma__losses, soma__optims, soma__datas, soma__schedules, soma__trains;
 
 const soma__kind *soma__kind_find(const soma__kinds *kinds, const char *name);
 const soma__field *soma__field_find(const soma__kind *kind, const char *key);

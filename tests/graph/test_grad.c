@@ -206,8 +206,30 @@ static void a_custom_op_passes_the_same_test(void **state) {
     soma_context_free(ctx);
 }
 
+/* Sums of gradients follow the graph, not the order of recording: C leaves the order of arguments to the compiler. */
+static void the_order_of_recording_does_not_count(void **state) {
+    (void)state;
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    float first[64], g[64];
+    for (int k = 0; k < 6; k++) {
+        soma_context *ctx = check_context(NULL);
+        soma_tensor *x = soma_variable(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(64)), &(soma_variable_opts){.requires_grad = 1}), *y[3] = {0};
+        for (int i = 0; i < 3; i++) switch (orders[k][i]) {
+            case 0: y[0] = soma_sin(x); break;
+            case 1: y[1] = soma_exp(x); break;
+            default: y[2] = soma_mul_scalar(soma_square(x), 0.3);
+            }
+        soma_tensor *loss = soma_sum(soma_mul(soma_mul(y[0], y[1]), y[2]), NULL), *gradient;
+        assert_int_equal(soma_grad(&loss, 1, &x, 1, &gradient, NULL), SOMA_OK);
+        soma_read(gradient, k ? g : first, sizeof g);
+        check_fine(ctx);
+        if (k) assert_memory_equal(g, first, sizeof g);
+        soma_context_free(ctx);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_what_differences_say), cmocka_unit_test(gradients_accumulate_until_zeroed),
-                                       cmocka_unit_test(a_custom_op_passes_the_same_test)};
+                                       cmocka_unit_test(the_order_of_recording_does_not_count), cmocka_unit_test(a_custom_op_passes_the_same_test)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

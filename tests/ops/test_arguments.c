@@ -50,7 +50,8 @@ static const int64_t shape[2] = {2, 3};
 #define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) S(name, soma_##name(NULL, 1, 2))
 #define MODULE0(name, doc)
 #define LOSS2(name, shapes, options, doc) S(name, soma_##name(NULL, x, NULL)) S(name##_target, soma_##name(x, NULL, NULL))
-#define LOSS3(name, third, shapes, options, doc) S(name, soma_##name(NULL, x, x, NULL)) S(name##_target, soma_##name(x, NULL, x, NULL)) S(name##_third, soma_##name(x, x, NULL, NULL))
+#define LOSS3(name, third, shapes, options, doc) \
+    S(name, soma_##name(NULL, x, x, NULL)) S(name##_target, soma_##name(x, NULL, x, NULL)) S(name##_third, soma_##name(x, x, NULL, NULL))
 #define S(name, e) \
     static soma_tensor *null_##name(void) { return (e); }
 EACH_SILENT(S)
@@ -66,7 +67,8 @@ static const struct row {
 #define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) S(name, soma_##name(NULL, 1, 2))
 #define MODULE0(name, doc)
 #define LOSS2(name, shapes, options, doc) S(name, soma_##name(NULL, x, NULL)) S(name##_target, soma_##name(x, NULL, NULL))
-#define LOSS3(name, third, shapes, options, doc) S(name, soma_##name(NULL, x, x, NULL)) S(name##_target, soma_##name(x, NULL, x, NULL)) S(name##_third, soma_##name(x, x, NULL, NULL))
+#define LOSS3(name, third, shapes, options, doc) \
+    S(name, soma_##name(NULL, x, x, NULL)) S(name##_target, soma_##name(x, NULL, x, NULL)) S(name##_third, soma_##name(x, x, NULL, NULL))
 #define S(name, e) {#name, null_##name},
     EACH_SILENT(S)
 #include "soma/ops.def"

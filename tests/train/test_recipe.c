@@ -15,11 +15,13 @@ static void defaults_are_filled_in(void **state) {
     check_fine(ctx);
     const char *text = soma_recipe_text(r);
     assert_non_null(text);
-    static const char *const parts[] = {"{\"data\":{\"kind\":\"glyphs\",\"train\":20,\"test\":10,\"seed\":1,\"noise\":0.1",
-                                        "\"model\":[\"flatten\",{\"linear\":{\"features\":10,\"bias\":true}},{\"dropout\":{\"p\":0.5}}]",
-                                        "\"loss\":{\"cross_entropy\":{\"label_smoothing\":0.0}}",
-                                        "\"optimizer\":{\"adam\":{\"lr\":0.001,\"beta1\":0.9",
-                                        "\"train\":{\"epochs\":10,\"batch\":128,\"seed\":1,\"shuffle\":true,\"drop_last\":false,\"clip_norm\":0.0}"};
+    static const char *const parts[] = {
+        "{\"data\":{\"kind\":\"glyphs\",\"train\":20,\"test\":10,\"seed\":1,\"noise\":0.1",
+        "\"model\":[\"flatten\",{\"linear\":{\"features\":10,\"bias\":true}},{\"dropout\":{\"p\":0.5}}]",
+        "\"loss\":{\"cross_entropy\":{\"label_smoothing\":0.0}}",
+        "\"optimizer\":{\"adam\":{\"lr\":0.001,\"beta1\":0.9",
+        "\"schedule\":\"none\"",
+        "\"train\":{\"epochs\":10,\"batch\":128,\"seed\":1,\"shuffle\":true,\"drop_last\":false,\"warmup_steps\":0,\"clip_norm\":0.0}"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strstr(text, parts[i])) fail_msg("%s\nlacks %s", text, parts[i]);
     /* what is filled in is a recipe, the same one */
@@ -57,6 +59,11 @@ static void every_mistake_has_a_place_and_a_word(void **state) {
         {"{" GLYPHS ", \"model\": [{\"linear\": {\"features\": 5, \"bias\": 1}}]}", "/model/0/linear/bias", "bias is a number; true or false"},
         {"{" GLYPHS ", \"model\": [{\"relu\": 1}]}", "/model/0/relu", "relu takes no setting"},
         {"{" GLYPHS ", \"model\": [{\"relu\": {\"x\": 1}}]}", "/model/0/relu/x", "it has none"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"schedule\": {\"multistep\": 3}}", "/schedule/multistep/milestones",
+         "a list of whole numbers of at least 0"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"schedule\": {\"multistep\": [1, -3]}}", "/schedule/multistep/milestones",
+         "a list of whole numbers"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"schedule\": \"cosin\"}", "/schedule", "did you mean 'cosine'?"},
         {"{" GLYPHS ", \"model\": [{\"dropout\": 1.5}]}", "/model/0/dropout/p", "[0, 1] is wanted"},
         {"{" GLYPHS ", \"model\": [5]}", "/model/0", "a number is no layer"},
         {"{" GLYPHS ", \"model\": [{\"relu\": null, \"linear\": 5}]}", "/model/0", "one word with its settings"},

@@ -81,8 +81,13 @@ static void stopped_anywhere_and_resumed_is_the_same(void **state) {
 #define OPTIMIZER(name, rate, settings, doc) "\"" #name "\"",
 #include "soma/optimizers.def"
 #undef OPTIMIZER
-                                             "{\"adamw\": {\"amsgrad\": true}}", "{\"sgd\": {\"momentum\": 0.9}}",
-                                             "{\"rmsprop\": {\"centered\": true, \"momentum\": 0.5}}"};
+                                             "{\"adamw\": {\"amsgrad\": true}}",
+                                             "{\"sgd\": {\"momentum\": 0.9}}",
+                                             "{\"rmsprop\": {\"centered\": true, \"momentum\": 0.5}}",
+                                             "\"sgd\", \"schedule\": {\"cosine\": {\"by_step\": true}}",
+                                             "\"sgd\", \"schedule\": {\"one_cycle\": 0.1}",
+                                             "\"sgd\", \"schedule\": {\"cyclic\": {\"base_lr\": 0.01, \"max_lr\": 0.1, \"up\": 4}}",
+                                             "{\"sgd\": 0.5}, \"schedule\": {\"reduce_on_plateau\": {\"patience\": 0, \"threshold\": 0.5}}"};
     for (int o = 0; o < (int)(sizeof optimizers / sizeof *optimizers); o++) {
         char whole[160];
         snprintf(whole, sizeof whole, "%s/whole-%d", folder, o);
@@ -197,6 +202,43 @@ static void files_that_are_no_models(void **state) {
     soma_context_free(ctx);
 }
 
+/* The rate of each epoch's last step, as metrics.jsonl has it. */
+static void the_schedule_sets_the_rate(void **state) {
+    (void)state;
+    static const struct {
+        const char *schedule;
+        double rates[3];
+    } rows[] = {{"\"none\"", {0.5, 0.5, 0.5}},
+                {"{\"step\": {\"step_size\": 1, \"gamma\": 0.5}}", {0.5, 0.25, 0.125}},
+                {"{\"multistep\": [2]}", {0.5, 0.5, 0.05}},
+                {"{\"exponential\": 0.5}", {0.5, 0.25, 0.125}},
+                {"{\"constant\": {\"factor\": 0.5, \"total\": 2}}", {0.25, 0.25, 0.5}},
+                {"{\"linear\": {\"start\": 0.5, \"total\": 2}}", {0.25, 0.375, 0.5}},
+                {"{\"polynomial\": 1}", {0.5, 1.0 / 3, 0.5 / 3}},
+                {"\"cosine\"", {0.5, 0.375, 0.125}},
+                {"{\"cosine\": {\"by_step\": true, \"t_max\": 28}}", {0, 0, 0}},
+                {"{\"cosine_warm_restarts\": 2}", {0.5, 0.25, 0.5}}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char optimizer[200], out[160], path[200], *text;
+        snprintf(optimizer, sizeof optimizer, "{\"sgd\": 0.5}, \"schedule\": %s", rows[i].schedule);
+        snprintf(out, sizeof out, "%s/schedule-%d", folder, (int)i);
+        snprintf(path, sizeof path, "%s/metrics.jsonl", out);
+        run(optimizer, out, 0, 1, NULL, false);
+        soma_context *ctx = check_context(NULL);
+        assert_int_equal(soma_file_read(ctx, path, 1 << 16, &text, NULL), SOMA_OK);
+        for (int e = 0; e < 3; e++) {
+            text = strstr(text, "\"lr\": ") + 6;
+            double lr = strtod(text, NULL), want = rows[i].rates[e];
+            if (i == 8) { /* steps 4, 9 and 14 of 28: half a cosine */
+                const double pi = 3.14159265358979323846;
+                want = 0.25 * (1 + cos(pi * (double)(5 * e + 4) / 28));
+            }
+            if (fabs(lr - want) > 1e-8) fail_msg("%s, epoch %d: a rate of %.9g, wanted %.9g", rows[i].schedule, e + 1, lr, want);
+        }
+        soma_context_free(ctx);
+    }
+}
+
 static void a_loss_that_is_no_number_stops_the_run(void **state) {
     (void)state;
     static const char json[] = "{\"data\": {\"kind\": \"glyphs\", \"train\": 64, \"test\": 10}, \"model\": [\"flatten\", {\"linear\": 30}, "
@@ -290,6 +332,7 @@ int main(void) {
                                        cmocka_unit_test(the_model_runs_elsewhere),
                                        cmocka_unit_test(files_that_are_no_models),
                                        cmocka_unit_test(a_loss_that_is_no_number_stops_the_run),
+                                       cmocka_unit_test(the_schedule_sets_the_rate),
                                        cmocka_unit_test(the_tree_has_every_piece)};
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     char command[96];
