@@ -32,8 +32,8 @@ typedef struct soma_context_opts {
 } soma_context_opts;
 
 /* Makes a context; NULL options: all defaults. On failure *out is NULL: SOMA_ERROR_ARGUMENT (an unknown isa, threads below 0 or above 1024, in the
- * options or in the environment's SOMA_ISA and SOMA_THREADS; an allocator without its two functions), SOMA_ERROR_MEMORY, SOMA_ERROR_VERSION. An isa that the machine lacks becomes the best
- * that it has. */
+ * options or in the environment's SOMA_ISA and SOMA_THREADS; an allocator without its two functions), SOMA_ERROR_MEMORY, SOMA_ERROR_VERSION. An isa
+ * that the machine lacks becomes the best that it has. */
 SOMA_API soma_status soma_context_create_v(soma_context **out, const soma_context_opts *options, size_t size);
 static inline soma_status soma_context_create(soma_context **out, const soma_context_opts *options) {
     return soma_context_create_v(out, options, sizeof(soma_context_opts));

@@ -18,7 +18,8 @@ SOMA_API soma_context *soma_module_context(const soma_module *m);
 SOMA_API bool soma_module_is_training(const soma_module *m);
 
 /* y = x W^T + b for x [..., in], as torch.nn.Linear. weight [out, in] and bias [out] are drawn from U(-1/sqrt(in), 1/sqrt(in)), as PyTorch's; the
- * numbers are not. SOMA_ERROR_ARGUMENT unless in and out are 1 or more; forward: SOMA_ERROR_SHAPE for another number of features. */
+ * numbers are not. SOMA_ERROR_ARGUMENT unless in and out are 1 or more, SOMA_ERROR_DTYPE unless floating; forward: SOMA_ERROR_SHAPE for another
+ * number of features. */
 typedef struct soma_linear_opts {
     int64_t no_bias; /* nonzero: bias=False */
     int64_t dtype;   /* a soma_dtype, default SOMA_F32 */
@@ -61,10 +62,11 @@ SOMA_API soma_status soma_module_add_parameter(soma_module *m, const char *name,
 SOMA_API soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child);
 
-/* All parameters in PyTorch's order (a module's own before its children's), each once, as Module.parameters(); the array belongs to the innermost scope. */
+/* All parameters in PyTorch's order (a module's own before its children's), each once, as Module.parameters(); the array belongs to the innermost
+ * scope. */
 SOMA_API soma_status soma_module_parameters(soma_module *m, soma_tensor *const **params, size_t *count);
-/* The state_dict: a module's parameters, its buffers, then the same of each child; what is shared has several keys. Key i is written into `key` (cut if it does not fit); NULL tensor and SOMA_ERROR_RANGE
- * beyond the last. */
+/* The state_dict: a module's parameters, its buffers, then the same of each child; what is shared has several keys. Key i is written into `key` (cut
+ * if it does not fit); NULL tensor and SOMA_ERROR_RANGE beyond the last. */
 SOMA_API size_t soma_module_state_count(const soma_module *m);
 SOMA_API soma_status soma_module_state(soma_module *m, size_t i, char *key, size_t key_size, soma_tensor **tensor);
 

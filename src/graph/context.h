@@ -79,6 +79,8 @@ struct soma_context {
     soma__streams streams;
     uint64_t stream; /* random ops draw from it */
     soma__tape tape;
+    const char *call; /* of the outermost composite that is being recorded, */
+    int call_depth;   /* and how deep interior was around it */
     uint64_t epoch, seq;
     bool running;   /* kernels are called: nothing can be recorded or evaluated */
     uint64_t forks; /* soma__forks of the process that made it */
@@ -122,8 +124,8 @@ void soma__say(const soma_context *ctx, const char *format, ...) __attribute__((
 /* Out of memory, said once and for all. Returns NULL. */
 void *soma__no_memory(soma_context *ctx);
 
-/* A record in the innermost scope with shape and dtype set, without data. */
-soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim);
+/* A record in a scope with shape and dtype set, without data. */
+soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, const char *call, soma_dtype dtype, const int64_t *shape, int64_t ndim);
 /* A reference to x in the tape: pushes it (and what it is made of, when an interior value is needed again) if it is not there. SOMA__REF_NONE on
  * error. */
 uint32_t soma__tape_ref(soma_context *ctx, soma_tensor *x);

@@ -13,6 +13,15 @@ soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t ou
                          (long long)out_features);
         return NULL;
     }
+    if (o.dtype != SOMA_F32 && o.dtype != SOMA_F64) {
+        soma_error_raise(ctx, SOMA_ERROR_DTYPE, "linear: the dtype is %lld; SOMA_F32 or SOMA_F64 is wanted", (long long)o.dtype);
+        return NULL;
+    }
+    if (in_features > INT64_MAX / 16 / out_features) {
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "linear: %lld inputs and %lld outputs are more weights than memory can have", (long long)in_features,
+                         (long long)out_features);
+        return NULL;
+    }
     soma_module *m = soma__module_new(ctx, "linear", forward);
     if (!m) return NULL;
     double bound = 1 / __builtin_sqrt((double)in_features);

@@ -4,14 +4,21 @@
 
 #include <string.h>
 
-soma_tensor *soma_full(soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
-    soma_tensor *n = soma__number(ctx, value, dtype);
+static soma_tensor *filled(const char *call, soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
+    if (dtype == SOMA_I32) value = (double)soma__to_i32(value); /* numbers in arithmetic wrap, constants do not */
+    if (dtype == SOMA_U8) value = (double)soma__to_u8(value);
+    soma_tensor *n = soma__check_shape(ctx, call, dtype, shape, ndim) ? soma__number(ctx, value, dtype) : NULL;
     if (!n) return NULL;
     soma__record r = {SOMA_OP_full, dtype, ndim, shape, &n, 1, NULL, 0};
     return soma__graph_record(ctx, &r);
 }
-soma_tensor *soma_zeros(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) { return soma_full(ctx, 0, dtype, shape, ndim); }
-soma_tensor *soma_ones(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) { return soma_full(ctx, 1, dtype, shape, ndim); }
+soma_tensor *soma_full(soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
+    return filled("full", ctx, value, dtype, shape, ndim);
+}
+soma_tensor *soma_zeros(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
+    return filled("zeros", ctx, 0, dtype, shape, ndim);
+}
+soma_tensor *soma_ones(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) { return filled("ones", ctx, 1, dtype, shape, ndim); }
 
 static int full_run(const soma__call *c) {
     size_t size = soma_dtype_size((soma_dtype)c->out.dtype);

@@ -17,7 +17,7 @@ static bool reduction_ok(soma_context *ctx, const char *op, int64_t reduction) {
 soma_tensor *soma_mse_loss_v(soma_tensor *input, soma_tensor *target, const soma_loss_opts *options, size_t size) {
     soma_tensor *in[2] = {input, target};
     soma_loss_opts o;
-    if (!soma__check(in, 2) || !soma_options_read(input->ctx, "mse_loss", &o, sizeof o, options, size) ||
+    if (!soma__check("mse_loss", in, 2) || !soma_options_read(input->ctx, "mse_loss", &o, sizeof o, options, size) ||
         !reduction_ok(input->ctx, "mse_loss", o.reduction))
         return NULL;
     char a[128], b[128];
@@ -26,7 +26,7 @@ soma_tensor *soma_mse_loss_v(soma_tensor *input, soma_tensor *target, const soma
                          soma_shape_text(input, a, sizeof a), soma_shape_text(target, b, sizeof b));
         return NULL;
     }
-    soma_interior_begin(input->ctx);
+    soma__composite_begin(input->ctx, "mse_loss");
     return soma_interior_end(input->ctx, reduced(soma_square(soma_sub(input, target)), o.reduction));
 }
 
@@ -72,7 +72,7 @@ static soma_tensor *class_loss(soma_tensor *input, soma_tensor *target, const so
 soma_tensor *soma_cross_entropy_v(soma_tensor *input, soma_tensor *target, const soma_cross_entropy_opts *options, size_t size) {
     soma_tensor *in[2] = {input, target};
     soma_cross_entropy_opts o;
-    if (!soma__check(in, 2)) return NULL;
+    if (!soma__check("cross_entropy", in, 2)) return NULL;
     soma_context *ctx = input->ctx;
     if (!soma_options_read(ctx, "cross_entropy", &o, sizeof o, options, size) || !reduction_ok(ctx, "cross_entropy", o.reduction)) return NULL;
     bool classes = !soma__is_float(target->dtype);
@@ -84,7 +84,13 @@ soma_tensor *soma_cross_entropy_v(soma_tensor *input, soma_tensor *target, const
         return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "cross_entropy: weight must be a 1-d tensor of %lld numbers of the input's dtype",
                                 (long long)n),
                NULL;
-    soma_interior_begin(ctx);
+    if (classes && !n && target->numel)
+        return soma_error_raise(ctx, SOMA_ERROR_RANGE, "cross_entropy: the input has no classes, and there are %lld targets",
+                                (long long)target->numel),
+               NULL;
+    if (o.ignore_index.set && (double)soma__to_i64(o.ignore_index.value) != o.ignore_index.value)
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "cross_entropy: ignore_index is %g; an integer is wanted", o.ignore_index.value), NULL;
+    soma__composite_begin(ctx, "cross_entropy");
     soma_tensor *y;
     if (classes) y = class_loss(input, target, &o, s);
     else {

@@ -112,11 +112,7 @@ void soma__lower_resolve(soma__builder *b, uint32_t i, int k, soma__operand *o, 
     uint32_t ref = soma__entry_ref(b->ctx, i, k), at = SOMA__REF_INDEX(ref);
     const soma__value *v = &b->p->values[at];
     int op = soma__entry_op(b->ctx, at);
-    if (op != SOMA_OP_leaf && soma__ops[op]->cls == SOMA__CLASS_UPDATE) { /* which of the variables it writes */
-        while (soma__entry_op(b->ctx, SOMA__REF_INDEX(ref)) != SOMA_OP_leaf)
-            ref = soma__entry_ref(b->ctx, SOMA__REF_INDEX(ref), (int)SOMA__REF_OUTPUT(ref));
-        v = &b->p->values[SOMA__REF_INDEX(ref)];
-    }
+    if (op != SOMA_OP_leaf && soma__ops[op]->cls == SOMA__CLASS_UPDATE) v = &b->p->values[soma__plan_variable(b->ctx, ref)];
     *value = v->base;
     *offset = v->offset;
     soma__lower_describe(o, x->in[k], v->strides);
@@ -179,9 +175,8 @@ static void list_writes(soma__builder *b) {
     for (uint32_t i = 0; i < p->n_entries; i++)
         for (int k = 0; p->values[i].needed && k < soma__plan_writes(b->ctx, i); k++) {
             uint32_t leaf = soma__plan_variable(b->ctx, soma__entry_ref(b->ctx, i, k));
-            bool there = false;
-            for (int j = 0; j < p->n_writes; j++) there |= p->writes[j] == leaf;
-            if (!there) p->writes[p->n_writes++] = leaf;
+            if (!p->values[leaf].written) p->writes[p->n_writes++] = leaf;
+            p->values[leaf].written = true;
         }
 }
 
@@ -195,8 +190,7 @@ static void keep_packed(soma__builder *b, const soma__call *call, uint32_t value
     size_t bytes = (size_t)((n + 31) / 32 * 32 * k) * sizeof(float);
     if (soma__entry_op(b->ctx, value) != SOMA_OP_leaf || !soma__entry_tensor(b->ctx, value)->var) return;
     if (m > PACKED_ROWS || k > SOMA__GEMM_BLOCK || bytes > PACKED_BYTES) return;
-    for (int j = 0; j < p->n_writes; j++)
-        if (p->writes[j] == value) return;
+    if (p->values[value].written) return;
     p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, bytes};
 }
 
@@ -260,6 +254,7 @@ static bool allocate(soma__builder *b) {
     p->groups = soma__lower_take(b, (t->work + 1) * sizeof *p->groups);
     p->units = soma__lower_take(b, (t->work + 1) * sizeof *p->units);
     p->packs = soma__lower_take(b, (t->work + 1) * sizeof *p->packs);
+    p->writers = soma__lower_take(b, (t->work + 1) * sizeof *p->writers);
     p->writes = soma__lower_take(b, (inputs + 1) * sizeof *p->writes);
     p->written = soma__lower_take(b, (inputs + 1) * sizeof *p->written);
     p->slab_values = soma__lower_take(b, (t->count + inputs + 1) * sizeof *p->slab_values);

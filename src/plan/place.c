@@ -19,9 +19,10 @@ int soma__plan_writes(const soma_context *ctx, uint32_t i) {
     return soma__ops[op]->cls == SOMA__CLASS_ASSIGN ? 1 : soma__entry_inputs(ctx, i) - 2;
 }
 
+/* A variable is in the tape since its first use there. */
 uint32_t soma__plan_variable(const soma_context *ctx, uint32_t ref) {
-    while (soma__entry_op(ctx, SOMA__REF_INDEX(ref)) != SOMA_OP_leaf) ref = soma__entry_ref(ctx, SOMA__REF_INDEX(ref), (int)SOMA__REF_OUTPUT(ref));
-    return SOMA__REF_INDEX(ref);
+    uint32_t i = SOMA__REF_INDEX(ref);
+    return soma__entry_op(ctx, i) == SOMA_OP_leaf ? i : soma__entry_tensor(ctx, i)->in[SOMA__REF_OUTPUT(ref)]->index;
 }
 
 uint32_t soma__plan_base(const soma_context *ctx, const soma__plan *p, uint32_t ref) {
@@ -51,6 +52,7 @@ static void find_guarded(soma_context *ctx, soma__plan *p) {
         int op = soma__entry_op(ctx, i);
         v->after_write = op != SOMA_OP_leaf && writes_variables(op);
         for (int k = 0; k < soma__entry_inputs(ctx, i); k++) v->after_write |= p->values[SOMA__REF_INDEX(soma__entry_ref(ctx, i, k))].after_write;
+        if (soma__plan_writes(ctx, i)) p->writers[p->n_writers++] = i;
         if (!v->after_write && soma__op_fails(op, soma__entry_tensor(ctx, i)->dtype)) v->guarded = any = true;
     }
     for (uint32_t i = (uint32_t)ctx->tape.count; any && i-- > 0;)
@@ -90,12 +92,15 @@ void soma__plan_need(soma_context *ctx, soma__plan *p) {
  * the writer: see emit_readers in fuse.c.) */
 static bool assigned_before_last_use(const soma_context *ctx, const soma__plan *p, uint32_t leaf, uint32_t i) {
     if (!soma__entry_tensor(ctx, leaf)->var) return false;
-    for (uint32_t j = i + 1; j <= p->values[i].last_use; j++) {
-        int op = soma__entry_op(ctx, j);
-        if (op == SOMA_OP_leaf || !writes_variables(op)) continue;
-        for (int k = 0; k < soma__plan_writes(ctx, j); k++)
-            if (soma__plan_variable(ctx, soma__entry_ref(ctx, j, k)) == leaf) return true;
+    uint32_t first = 0, end = p->n_writers;
+    while (first < end) { /* the first writer behind i */
+        uint32_t middle = (first + end) / 2;
+        if (p->writers[middle] > i) end = middle;
+        else first = middle + 1;
     }
+    for (; first < p->n_writers && p->writers[first] <= p->values[i].last_use; first++)
+        for (int k = 0; k < soma__plan_writes(ctx, p->writers[first]); k++)
+            if (soma__plan_variable(ctx, soma__entry_ref(ctx, p->writers[first], k)) == leaf) return true;
     return false;
 }
 

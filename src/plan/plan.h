@@ -37,8 +37,10 @@ typedef struct soma__value {
     bool guarded;             /* it may fail, or what may fail waits for it, and it does not wait for a write: computed before all writes */
     bool after_write;         /* reads what this plan writes */
     bool lives;               /* has its place in the list of slab values */
+    bool written;             /* a variable's leaf: a needed node of this plan writes it */
     bool dense;               /* somebody wants its elements in C order */
     uint32_t group;           /* number of the group that computes it, or SOMA__NONE */
+    uint32_t reading, latest; /* a variable's leaf: links to the first and the last of the open groups that read it, and 1 */
     uint32_t readers, reader; /* needed nodes that read it, and the last one */
     uint32_t last_use;        /* the last node that reads it, by itself or through views */
     size_t slab;              /* byte offset, HOME_SLAB */
@@ -78,6 +80,8 @@ typedef struct soma__plan {
         size_t bytes;
     } * packs;
     int n_packs;
+    uint32_t *writers; /* entries that change variables */
+    uint32_t n_writers;
     uint32_t *writes; /* leaf entries of the variables that a run changes */
     soma__variable **written;
     int n_writes;
@@ -121,7 +125,7 @@ void soma__plan_cache_free(soma_context *ctx);
 void soma__plan_need(soma_context *ctx, soma__plan *p);
 /* Strides and home of an entry (plan/place.c). */
 void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i);
-/* The leaf entry of the variable behind a reference: through the assigns before it. */
+/* The leaf entry of the variable behind a reference. */
 uint32_t soma__plan_variable(const soma_context *ctx, uint32_t ref);
 /* The entry whose memory holds what a reference means: of what an update left, that one variable. */
 uint32_t soma__plan_base(const soma_context *ctx, const soma__plan *p, uint32_t ref);

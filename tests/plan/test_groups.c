@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static soma_tensor *pattern(soma_context *ctx, int64_t rows, int64_t cols) {
     static float m[40 * 4096];
@@ -113,7 +114,28 @@ static void cases_have_the_bits_of_the_reference(void **state) {
         }
 }
 
+/* Seconds of the processor that evaluating n new variables takes. */
+static double planning(soma_context *ctx, int n) {
+    soma_scope *scope = soma_scope_open(ctx);
+    for (int i = 0; i < n; i++) soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(4)), NULL);
+    clock_t before = clock();
+    assert_int_equal(soma_eval(ctx), SOMA_OK);
+    double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+    soma_scope_close(scope);
+    return seconds;
+}
+
+static void eight_times_the_work_takes_no_64_times_as_long(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(&(soma_context_opts){.threads = 1});
+    planning(ctx, 4000);
+    double few = planning(ctx, 4001), many = planning(ctx, 32000); /* plans of their own */
+    assert_true(many < 24 * few + 0.1);
+    soma_context_free(ctx);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(cases_have_the_bits_of_the_reference)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(eight_times_the_work_takes_no_64_times_as_long),
+                                       cmocka_unit_test(cases_have_the_bits_of_the_reference)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
