@@ -31,13 +31,14 @@ typedef struct soma__hook {
     size_t at; /* the tape's length then */
 } soma__hook;
 
-/* How to take back what recording did on the host: a call, or (fn NULL) a stream's counter. */
+/* How to take back what recording did on the host: a call, the mark that a variable was assigned, or (both NULL) a stream's counter. */
 typedef struct soma__undo {
     size_t at; /* the tape's length then */
     void (*fn)(void *user);
     void *user;
+    soma__variable *variable;
     size_t stream;
-    uint64_t counter;
+    uint64_t counter; /* or what `assigned` was */
 } soma__undo;
 
 /* What a capture found of the host's state and puts back at its end: nothing has run. */

@@ -185,6 +185,8 @@ soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int wri
     for (int i = 0; i < writes; i++)
         if (!r->in[i] || !r->in[i]->var)
             return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: input %d is no variable; only variables change", soma__ops[r->op]->name, i);
+    for (int i = 0; i < writes; i++)
+        if (!soma__undo_push(ctx, (soma__undo){.variable = r->in[i]->var, .counter = r->in[i]->var->assigned})) return ctx->status;
     ctx->no_grad++;
     ctx->interior++; /* what it writes is read through the variables */
     soma_tensor *node = soma__graph_record(ctx, r);

@@ -1,4 +1,5 @@
 /* Constants, and the nodes that have effects: assign, guard, custom ops. */
+#include "base/fpmode.h"
 #include "ops/elementwise.h"
 #include "ops/loops.h"
 
@@ -31,7 +32,7 @@ const soma__op_def soma__op_full = {.name = "full", .cls = SOMA__CLASS_KERNEL, .
 
 soma_tensor *soma_arange(soma_context *ctx, double start, double end, double step, soma_dtype dtype) {
     if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
-    double count = (end - start) / step;
+    double count = soma__nearest('/', soma__nearest('-', end, start), step);
     if (!(count < 1e15) || step == 0 || count != count || dtype == SOMA_BOOL) {
         soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "arange: no range from %g to %g by %g", start, end, step);
         return NULL;

@@ -1,4 +1,5 @@
 /* Losses. Cross entropy with class numbers is an op (class_loss.c); the others are composites. */
+#include "base/fpmode.h"
 #include "ops/class_loss.h"
 #include "ops/elementwise.h"
 
@@ -55,7 +56,7 @@ static bool target_fits(soma_tensor *x, soma_tensor *t, bool classes) {
 
 /* The rows' loss for probabilities: -sum_j w[j] ((1 - s) p[j] + s / C) lp[j]. */
 static soma_tensor *soft_rows(soma_tensor *lp, soma_tensor *p, soma_tensor *weight, double s) {
-    if (s != 0 && lp) p = soma_add_scalar(soma_mul_scalar(p, 1 - s), s / (double)lp->shape[1]);
+    if (s != 0 && lp) p = soma_add_scalar(soma_mul_scalar(p, soma__nearest('-', 1, s)), soma__nearest('/', s, (double)lp->shape[1]));
     soma_reduce_opts o = {.ndims = 1, .dims = {1}};
     soma_tensor *product = soma_mul(lp, p);
     return soma_neg(soma_sum(weight ? soma_mul(product, weight) : product, &o));

@@ -1,5 +1,6 @@
 /* Random numbers: Philox words by (seed, stream, counter); in[0] of each node is its position {stream, first counter}. Element i uses block i/4, word
  * i%4 (float64 and integers: block i/2, words 2(i%2) and 2(i%2)+1). */
+#include "base/fpmode.h"
 #include "base/math.h"
 #include "base/random.h"
 #include "ops/elementwise.h"
@@ -148,7 +149,7 @@ soma_tensor *soma_uniform(soma_context *ctx, double low, double high, soma_dtype
         return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "uniform: no numbers from %g to %g", low, high), NULL;
     soma__composite_begin(ctx, "uniform");
     soma_tensor *u = soma_rand(ctx, dtype, shape, ndim);
-    return soma_interior_end(ctx, soma_add_scalar(soma_mul_scalar(u, high - low), low));
+    return soma_interior_end(ctx, soma_add_scalar(soma_mul_scalar(u, soma__nearest('-', high, low)), low));
 }
 soma_tensor *soma_normal(soma_context *ctx, double mean, double std, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     if (!ctx) return NULL;

@@ -1,5 +1,6 @@
 /* Reductions. A sum's order is a function of the logical shape alone: the reduced elements in C order, pieces of 4096, in a piece 16 lanes from +0,
  * lanes and pieces added by fixed trees. attr[0] is the mask of reduced dimensions. */
+#include "base/fpmode.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "ops/loops.h"
@@ -288,7 +289,7 @@ soma_tensor *soma_var_v(soma_tensor *x, const soma_reduce_opts *options, size_t 
     soma_reduce_opts o;
     int64_t mask;
     if (!floating_mask(x, (request){"var", options, size}, &o, &mask)) return NULL;
-    double n = (double)reduced_count(x, mask) - (o.correction.set ? o.correction.value : 1.0);
+    double n = soma__nearest('-', (double)reduced_count(x, mask), o.correction.set ? o.correction.value : 1.0);
     soma__composite_begin(x->ctx, "var");
     soma_reduce_opts keep = o;
     keep.keepdim = 1;
@@ -375,5 +376,13 @@ static soma_tensor *arg(int op, soma_tensor *x, int64_t dim, bool keepdim) {
 }
 soma_tensor *soma_argmax(soma_tensor *x, int64_t dim, bool keepdim) { return arg(SOMA_OP_argmax, x, dim, keepdim); }
 soma_tensor *soma_argmin(soma_tensor *x, int64_t dim, bool keepdim) { return arg(SOMA_OP_argmin, x, dim, keepdim); }
+
+static soma_tensor *arg_all(const char *call, soma_tensor *x, soma_tensor *(*of)(soma_tensor *, int64_t, bool)) {
+    if (!soma__check(call, &x, 1)) return NULL;
+    soma__composite_begin(x->ctx, call);
+    return soma_interior_end(x->ctx, of(soma_flatten(x, 0, -1), 0, false));
+}
+soma_tensor *soma_argmax_all(soma_tensor *x) { return arg_all("argmax_all", x, soma_argmax); }
+soma_tensor *soma_argmin_all(soma_tensor *x) { return arg_all("argmin_all", x, soma_argmin); }
 const soma__op_def soma__op_argmax = {.name = "argmax", .cls = SOMA__CLASS_STRIDED, .run = arg_run};
 const soma__op_def soma__op_argmin = {.name = "argmin", .cls = SOMA__CLASS_STRIDED, .run = arg_run};

@@ -25,7 +25,7 @@ static const int64_t shape[2] = {2, 3};
     S(index_select_index, soma_index_select(x, 0, NULL)) S(one_hot, soma_one_hot(NULL, 3)) S(matmul, soma_matmul(NULL, x)) S(matmul_b, soma_matmul(x, NULL)) \
     S(sum, soma_sum(NULL, NULL)) S(mean, soma_mean(NULL, NULL)) S(var, soma_var(NULL, NULL)) S(std, soma_std(NULL, NULL)) S(amax, soma_amax(NULL, NULL)) \
     S(amin, soma_amin(NULL, NULL)) S(max, soma_max(NULL, 0, false, NULL)) S(min, soma_min(NULL, 0, false, NULL)) S(argmax, soma_argmax(NULL, 0, false)) \
-    S(argmin, soma_argmin(NULL, 0, false)) S(topk, soma_topk(NULL, 1, 0, true, NULL)) S(topk_indices, soma_topk_indices(NULL, 1, 0, true)) \
+    S(argmin, soma_argmin(NULL, 0, false)) S(argmax_all, soma_argmax_all(NULL)) S(argmin_all, soma_argmin_all(NULL)) S(topk, soma_topk(NULL, 1, 0, true, NULL)) S(topk_indices, soma_topk_indices(NULL, 1, 0, true)) \
     S(logsumexp, soma_logsumexp(NULL, NULL)) S(softmax, soma_softmax(NULL, 0)) S(log_softmax, soma_log_softmax(NULL, 0)) S(norm, soma_norm(NULL)) \
     S(sum_to, soma_sum_to(NULL, shape, 2)) S(rand, soma_rand(NULL, SOMA_F32, shape, 2)) S(randn, soma_randn(NULL, SOMA_F32, shape, 2)) \
     S(uniform, soma_uniform(NULL, 0, 1, SOMA_F32, shape, 2)) S(normal, soma_normal(NULL, 0, 1, SOMA_F32, shape, 2)) S(bernoulli, soma_bernoulli(NULL)) \
@@ -258,6 +258,11 @@ static void values_are_torchs(void **state) {
         for (int i = 0; i < 5; i++) assert_true(how == 0 ? isnan(y[i]) == (i < 2) : isnan(y[i]) == (i > 2));
         assert_true(how == 0 ? y[2] > 1 && y[3] == 1 && y[4] == 1 : y[0] == 1 && y[1] == 1 && y[2] > 1);
     }
+    int64_t place;
+    soma_read(soma_argmax_all(x), &place, sizeof place);
+    assert_int_equal(place, 5);
+    soma_read(soma_argmin_all(soma_transpose(x, 0, 1)), &place, sizeof place); /* [[1, 4], [-2, 5], [3, 6]] */
+    assert_int_equal(place, 2);
     int32_t word;
     uint8_t byte;
     soma_read(soma_full(ctx, 1e30, SOMA_I32, NULL, 0), &word, sizeof word);
