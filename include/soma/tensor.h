@@ -88,8 +88,9 @@ SOMA_API soma_tensor *soma_keep(soma_tensor *x);
 SOMA_API void soma_interior_begin(soma_context *ctx);
 SOMA_API soma_tensor *soma_interior_end(soma_context *ctx, soma_tensor *x);
 
-/* Prints the plan of what is pending into a string: nodes, what was fused into what, kernels, slab size and lifetimes, as if it were
- * evaluated now: gradients that nobody has cleared are held in it. *text is freed with soma_text_free. */
+/* Prints the plan of what is pending into a string: for each step the ops that are computed in one pass, the kernel, what it reads and what it leaves
+ * where (in the slab, and until which step; held for reading; in a variable), as if it were evaluated now: gradients that nobody has cleared are held
+ * in it. *text is freed with soma_text_free. */
 SOMA_API soma_status soma_explain(soma_context *ctx, char **text);
 /* Frees the text of soma_explain and soma_program_explain. NULL is allowed. */
 SOMA_API void soma_text_free(soma_context *ctx, char *text);

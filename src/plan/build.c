@@ -68,7 +68,7 @@ static soma__step *emit(soma__builder *b, const soma__call *call, uint32_t out) 
     s->entry = out;
     s->call.env = &b->ctx->plans->env;
     s->group = SOMA__NONE;
-    s->run = soma__plan_kernel(b->ctx, &s->call, &s->note);
+    s->run = soma__plan_kernel(b->ctx, &s->call, &s->kernel);
     const soma__op_def *def = soma__ops[call->op];
     int threads = soma__pool_threads(b->ctx->pool);
     size_t bytes = (size_t)soma__cpu_scratch(&s->call, threads), reference = def->scratch ? def->scratch(&s->call, threads) : 0;
@@ -204,7 +204,6 @@ static void lower_group(soma__builder *b, soma__group *g) {
     call.in = soma__lower_take(b, 2 * sizeof *call.in);
     if (b->failed) return;
     bool product = g->product != SOMA__NONE;
-    const char *note = NULL;
     call.op = product ? SOMA_OP_matmul : x->op;
     soma__lower_describe(&call.out, x, p->values[first].strides);
     if (product) {
@@ -217,13 +216,12 @@ static void lower_group(soma__builder *b, soma__group *g) {
         }
         for (int k = 0; k < 2; k++) soma__lower_read(b, values[k]);
     }
-    soma__pass *pass = !product || g->n > 1 ? soma__plan_program(b, g, &note) : NULL;
+    soma__pass *pass = !product || g->n > 1 ? soma__plan_program(b, g) : NULL;
     if (b->failed) return;
     call.pass = pass;
     if (product && values[1] < p->n_entries) keep_packed(b, &call, values[1]);
     soma__step *step = emit(b, &call, first);
-    if (!product) step->run = soma__pass_kernel(b->ctx->isa);
-    if (note) step->note = note;
+    if (!product) step->run = soma__pass_kernel(b->ctx->isa), step->kernel = "elementwise";
     step->group = (uint32_t)(g - p->groups);
     for (int k = 0; k < g->n; k++) note_change(b, step, g->members[k]);
     for (int k = 0; product && k < 2; k++) soma__lower_bind(b, &step->call.in[k].data, values[k], offsets[k], step->call.in[k].dtype);
@@ -249,6 +247,7 @@ static bool allocate(soma__builder *b) {
     for (uint32_t i = 0; i < t->count; i++) inputs += (size_t)soma__entry_inputs(b->ctx, i);
     p->n_entries = t->count;
     p->n_keys = t->n_keys;
+    p->tensors = soma__lower_take(b, (t->count + 1) * sizeof *p->tensors);
     p->keys = soma__lower_take(b, (t->n_keys + 1) * sizeof *p->keys);
     p->values = soma__lower_take(b, (t->count + inputs + 1) * sizeof *p->values);
     p->groups = soma__lower_take(b, (t->work + 1) * sizeof *p->groups);
@@ -265,6 +264,7 @@ static bool allocate(soma__builder *b) {
     p->aliases = soma__lower_take(b, (t->count + 1) * sizeof *p->aliases);
     if (b->failed) return false;
     if (t->n_keys) memcpy(p->keys, t->keys, t->n_keys * sizeof *p->keys);
+    for (size_t i = 0; i < t->count; i++) p->tensors[i] = t->entries[i].x;
     b->n_values = (uint32_t)t->count;
     return true;
 }

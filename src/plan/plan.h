@@ -52,9 +52,9 @@ typedef struct soma__step {
     int (*run)(const soma__call *call);
     soma__call call;
     uint32_t entry;
-    const char *note; /* for soma_explain: the kernel's name, or what was fused */
-    uint32_t group;   /* or SOMA__NONE */
-    uint32_t changes; /* the newest entry in it that changes a variable, and 1; 0 without one */
+    const char *kernel; /* its name, for soma_explain */
+    uint32_t group;     /* or SOMA__NONE */
+    uint32_t changes;   /* the newest entry in it that changes a variable, and 1; 0 without one */
 } soma__step;
 
 /* A pointer to fill in before a run: *where = memory of `entry` + offset bytes. */
@@ -93,6 +93,7 @@ typedef struct soma__plan {
     } * aliases;
     int n_aliases;
     size_t n_entries;
+    soma_tensor **tensors; /* of the entries: for soma_explain, which is called while they live */
     soma__group *groups;
     uint32_t n_groups;
     uint32_t *units; /* what is run, in order: an entry, or SOMA__UNIT_GROUP and a group */
