@@ -45,8 +45,8 @@ static double run_epoch(soma_program *p, soma_loader *l, int64_t epoch) {
 
 static soma_dataset *open_set(soma_context *ctx, const char *folder, const char *part) {
     char images[1024], labels[1024];
-    snprintf(images, sizeof images, "%s/%s-images-idx3-ubyte.gz", folder, part);
-    snprintf(labels, sizeof labels, "%s/%s-labels-idx1-ubyte.gz", folder, part);
+    snprintf(images, sizeof images, "%s/%s-images-idx3-ubyte", folder, part);
+    snprintf(labels, sizeof labels, "%s/%s-labels-idx1-ubyte", folder, part);
     return soma_dataset_idx(ctx, images, labels, NULL);
 }
 
@@ -54,7 +54,11 @@ int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : "../shared/data/mnist";
     soma_context *ctx;
     soma_context_opts o = {.seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1, .threads = argc > 3 ? atoi(argv[3]) : 0};
-    if (soma_context_create(&ctx, &o) != SOMA_OK) return 1;
+    soma_status made = soma_context_create(&ctx, &o);
+    if (made != SOMA_OK) {
+        fprintf(stderr, "mnist: %s: threads must be 1 to 1024, or 0 for one per processor\n", soma_status_name(made));
+        return 1;
+    }
     soma_dataset *train = open_set(ctx, folder, "train"), *test = open_set(ctx, folder, "t10k");
     soma_loader *tl = soma_loader_new(ctx, train, BATCH, &(soma_loader_opts){.shuffle = 1, .seed = o.seed});
     soma_loader *el = soma_loader_new(ctx, test, BATCH, NULL);

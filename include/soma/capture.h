@@ -24,8 +24,9 @@ typedef struct soma_capture_opts {
 } soma_capture_opts;
 
 /* Makes a program of body, which is called by the first run (or soma_program_explain) with its input shapes, not here: user and what body uses must
- * live as long as the program. The program belongs to the innermost scope. `slots` is copied. NULL without a body or slots, inside a capture
- * (SOMA_ERROR_ARGUMENT), or for a slot that no tensor can have (SOMA_ERROR_SHAPE, SOMA_ERROR_DTYPE); the body's own errors come with that run. */
+ * live as long as the program. The program belongs to the innermost scope. `slots` is copied. NULL without a body or slots, inside a capture, for
+ * a negative max_shapes or more than 2^20 outputs (SOMA_ERROR_ARGUMENT), or for a slot that no tensor can have (SOMA_ERROR_SHAPE, SOMA_ERROR_DTYPE);
+ * the body's own errors come with that run. */
 SOMA_WITH_OPTS(soma_program *, soma_capture,
                (soma_context * ctx, soma_body body, void *user, const soma_slot *slots, size_t n_inputs, size_t n_outputs),
                (ctx, body, user, slots, n_inputs, n_outputs), soma_capture_opts)

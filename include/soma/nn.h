@@ -18,7 +18,8 @@ SOMA_API soma_context *soma_module_context(const soma_module *m);
 SOMA_API bool soma_module_is_training(const soma_module *m);
 
 /* y = x W^T + b for x [..., in], as torch.nn.Linear. weight [out, in] and bias [out] are drawn from U(-1/sqrt(in), 1/sqrt(in)), as PyTorch's; the
- * numbers are not. SOMA_ERROR_ARGUMENT unless in and out are 1 or more; forward: SOMA_ERROR_SHAPE for another number of features. */
+ * numbers are not. SOMA_ERROR_ARGUMENT unless in and out are 1 or more, SOMA_ERROR_DTYPE unless floating; forward: SOMA_ERROR_SHAPE for another
+ * number of features. */
 typedef struct soma_linear_opts {
     int64_t no_bias; /* nonzero: bias=False */
     int64_t dtype;   /* a soma_dtype, default SOMA_F32 */

@@ -1,5 +1,6 @@
-/* The ops: functions that record one node (or a few) and return its tensor. Every call given NULL returns NULL; wrong shapes and dtypes are
- * errors at the call. The list with a sentence each is ops.def. */
+/* The ops: functions that record one node (or a few) and return its tensor. Every call given NULL returns NULL, with
+ * SOMA_ERROR_ARGUMENT unless an error is pending already (a call given nothing but NULL has no context to tell); wrong shapes and dtypes are errors
+ * at the call. The list with a sentence each is ops.def. */
 #ifndef SOMA_OPS_H
 #define SOMA_OPS_H
 
@@ -54,7 +55,8 @@ typedef struct soma_loss_opts {
 #undef COMPOSITE
 
 /* torch.nn.functional.cross_entropy. input [N, C, ...] logits (or [C]); target int64 class numbers [N, ...], or probabilities of input's shape
- * and dtype. A class outside [0, C) that is not ignore_index is SOMA_ERROR_RANGE when evaluated. */
+ * and dtype. A class outside [0, C) that is not ignore_index is SOMA_ERROR_RANGE when evaluated, targets without classes at
+ * the call. */
 typedef struct soma_cross_entropy_opts {
     soma_tensor *weight;           /* [C], input's dtype; NULL: all ones */
     int64_t reduction;             /* default SOMA_MEAN: divided by the weights of the targets that count */

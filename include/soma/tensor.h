@@ -26,13 +26,13 @@ SOMA_API char *soma_shape_text(const soma_tensor *x, char *buffer, size_t size);
 
 /* Making. Row-major (C order). NULL with SOMA_ERROR_SHAPE for more than SOMA_MAX_DIMS dimensions, a negative size or too many elements,
  * SOMA_ERROR_DTYPE for a number that is no dtype, SOMA_ERROR_ARGUMENT for NULL data of some elements, SOMA_ERROR_MEMORY. */
-/* Copies data (numel elements) at the call, as torch.tensor. */
+/* Copies data (numel elements) at the call, as torch.tensor. Bools are nonzero bytes, and become 1. */
 SOMA_API soma_tensor *soma_from(soma_context *ctx, const void *data, soma_dtype dtype, const int64_t *shape, int64_t ndim);
-/* Reads the user's memory whenever it is needed until the scope closes: the memory must live and be filled until then. */
+/* Reads the user's memory whenever it is needed until the scope closes: the memory must live and be filled until then. Bools must be 0 or 1. */
 SOMA_API soma_tensor *soma_borrow(soma_context *ctx, const void *data, soma_dtype dtype, const int64_t *shape, int64_t ndim);
 /* A 0-d float32 tensor. It behaves as a Python number in arithmetic: it does not widen the other operand within its kind. */
 SOMA_API soma_tensor *soma_scalar(soma_context *ctx, double value);
-/* torch.full, zeros, ones, arange(start, end, step). Integer dtypes truncate and saturate a value at int64, narrower ones wrap; NaN gives 0. arange
+/* torch.full, zeros, ones, arange(start, end, step). Integer dtypes truncate and saturate a value; NaN gives 0. arange
  * has ceil((end - start) / step) elements, none when that is negative; SOMA_ERROR_ARGUMENT for a step of 0 or a bool. */
 SOMA_API soma_tensor *soma_full(soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim);
 SOMA_API soma_tensor *soma_zeros(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim);
@@ -88,8 +88,9 @@ SOMA_API soma_tensor *soma_keep(soma_tensor *x);
 SOMA_API void soma_interior_begin(soma_context *ctx);
 SOMA_API soma_tensor *soma_interior_end(soma_context *ctx, soma_tensor *x);
 
-/* Prints the plan of what is pending into a string: nodes, what was fused into what, kernels, slab size and lifetimes, as if it were
- * evaluated now: gradients that nobody has cleared are held in it. *text is freed with soma_text_free. */
+/* Prints the plan of what is pending into a string: for each step the ops that are computed in one pass, the kernel, what it reads and what it leaves
+ * where (in the slab, and until which step; held for reading; in a variable), as if it were evaluated now: gradients that nobody has cleared are held
+ * in it. *text is freed with soma_text_free. */
 SOMA_API soma_status soma_explain(soma_context *ctx, char **text);
 /* Frees the text of soma_explain and soma_program_explain. NULL is allowed. */
 SOMA_API void soma_text_free(soma_context *ctx, char *text);

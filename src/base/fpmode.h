@@ -36,4 +36,13 @@ static inline soma__fpmode soma__fpmode_enter(void) { return 0; }
 static inline void soma__fpmode_leave(soma__fpmode mode) { (void)mode; }
 #endif
 
+/* One operation on numbers of the host, rounded to nearest whatever the caller's mode is: '+', '-', '*', '/', or 'r' for the root of a. */
+static inline double soma__nearest(char op, double a, double b) {
+    soma__fpmode mode = soma__fpmode_enter();
+    volatile double p = a, q = b, r; /* the compiler does not know that the mode changed */
+    r = op == '+' ? p + q : op == '-' ? p - q : op == '*' ? p * q : op == '/' ? p / q : __builtin_sqrt(p);
+    soma__fpmode_leave(mode);
+    return r;
+}
+
 #endif

@@ -100,16 +100,17 @@ static const uint8_t *open_idx(soma_context *ctx, const char *path, int rank, in
     soma_status s = soma__file_open(f, soma_context_allocator(ctx), path, most_of_idx, why, sizeof why);
     if (s != SOMA_OK) return soma_error_raise(ctx, s, "%s: %s", path, why), NULL;
     if (soma_scope_defer(ctx, close_file, f) != SOMA_OK) return soma__file_close(f), NULL;
-    if (f->size < 4 || f->data[0] || f->data[1] || f->data[2] != 8 || (rank ? f->data[3] != rank : f->data[3] < 2 || f->data[3] >= SOMA_MAX_DIMS)) {
+    if (f->size < 4) return soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: no idx file: it has %zu bytes", path, f->size), NULL;
+    if (f->data[0] || f->data[1] || f->data[2] != 8 || (rank ? f->data[3] != rank : f->data[3] < 2 || f->data[3] >= SOMA_MAX_DIMS)) {
         soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: no idx file of unsigned bytes with %s (it begins with %02x %02x %02x %02x)", path,
-                         rank ? "one dimension" : "two or more dimensions", f->size > 0 ? f->data[0] : 0, f->size > 1 ? f->data[1] : 0,
-                         f->size > 2 ? f->data[2] : 0, f->size > 3 ? f->data[3] : 0);
+                         rank ? "one dimension" : "two or more dimensions", f->data[0], f->data[1], f->data[2], f->data[3]);
         return NULL;
     }
     *ndim = f->data[3];
     size_t head, want;
     if (!read_head(f->data, f->size, &head, &want, shape)) {
-        soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its header is cut, or wants more data than there can be", path);
+        if (f->size < head) soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its header of %zu bytes is cut: the file has %zu", path, head, f->size);
+        else soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its header wants more data than there can be", path);
         return NULL;
     }
     if (f->size - head != want) {
@@ -134,6 +135,8 @@ soma_dataset *soma_dataset_idx_v(soma_context *ctx, const char *images, const ch
                          (long long)shape[0], labels, (long long)n);
         return NULL;
     }
+    for (int i = 1; i < ndim; i++)
+        if (!shape[i]) return soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its images have no elements: dimension %d is 0", images, i), NULL;
     soma_dataset *d = soma_scope_memory(ctx, sizeof *d);
     if (!d) return NULL;
     *d = (soma_dataset){.ctx = ctx, .bytes = x, .labels = y, .count = n, .features = 1, .ndim = ndim - 1};

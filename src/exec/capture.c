@@ -1,7 +1,10 @@
 /* Captured programs: a body is recorded once for each set of input shapes, and run many times. */
 #include "exec/variant.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define MOST_OUTPUTS (1 << 20)
 
 struct soma_program {
     soma_context *ctx;
@@ -31,13 +34,9 @@ void soma_program_free(soma_program *p) {
 
 /* Can there be a tensor like the slot's? */
 static bool slot_ok(soma_context *ctx, const char *call, size_t i, const soma_slot *s) {
-    int64_t numel;
-    if (s->dtype < 0 || s->dtype >= SOMA_DTYPES)
-        soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: slot %zu has the dtype %lld, which is none", call, i, (long long)s->dtype);
-    else if (!soma__shape_ok(s->shape, s->ndim, &numel))
-        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: slot %zu has %lld dimensions, or a negative or too large size; 0 to %d dimensions are wanted",
-                         call, i, (long long)s->ndim, SOMA_MAX_DIMS);
-    return soma__ok(ctx);
+    char what[64];
+    snprintf(what, sizeof what, "%s: slot %zu", call, i);
+    return soma__check_shape(ctx, what, s->dtype, s->shape, s->ndim);
 }
 
 soma_program *soma_capture_v(soma_context *ctx, soma_body body, void *user, const soma_slot *slots, size_t n_inputs, size_t n_outputs,
@@ -46,6 +45,12 @@ soma_program *soma_capture_v(soma_context *ctx, soma_body body, void *user, cons
     if (!ctx || !soma__ok(ctx) || !soma_options_read(ctx, "capture", &o, sizeof o, options, size)) return NULL;
     if (!body || (n_inputs && !slots) || ctx->capturing) {
         soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "capture: a body is wanted, slots for its %zu inputs, and no capture inside a capture", n_inputs);
+        return NULL;
+    }
+    if (o.max_shapes < 0 || n_outputs > MOST_OUTPUTS) {
+        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT,
+                         "capture: %zu outputs, max_shapes %lld; at most %d outputs and a max_shapes of 0 or more are wanted", n_outputs,
+                         (long long)o.max_shapes, MOST_OUTPUTS);
         return NULL;
     }
     for (size_t i = 0; i < n_inputs; i++)

@@ -36,12 +36,15 @@ soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done) {
     for (; i < p->n_steps; i++) {
         const soma__step *s = &p->steps[i];
         if (ctx->cancel && i <= p->first_write && *ctx->cancel) { /* a step that has begun to change variables is finished */
-            soma_error_raise(ctx, SOMA_ERROR_CANCELLED, "cancelled");
+            soma_error_raise(ctx, SOMA_ERROR_CANCELLED, "the evaluation was cancelled by the context's cancel flag, after %d of %d steps", i,
+                             p->n_steps);
             break;
         }
         int status = s->run(&s->call);
         if (status != SOMA_OK) {
-            soma_error_raise(ctx, (soma_status)status, "%s: the kernel failed", soma__ops[s->call.op]->name);
+            const soma_custom_def *custom = s->call.op == SOMA_OP_custom ? soma__custom_find(ctx, s->call.attr[0]) : NULL;
+            soma_error_raise(ctx, (soma_status)status, "%s: the kernel failed with status %d", custom ? custom->name : soma__ops[s->call.op]->name,
+                             status);
             break;
         }
     }

@@ -35,12 +35,12 @@ bool soma__variant_has_grads(const soma__variant *v) {
 static bool record_body(soma_context *ctx, soma__variant *v, const soma__recipe *r) {
     for (size_t i = 0; i < r->n_in; i++) {
         const soma_slot *s = &r->slots[i];
-        v->inputs[i] = soma__graph_new(ctx, ctx->scope, (soma_dtype)s->dtype, s->shape, s->ndim);
+        v->inputs[i] = soma__graph_new(ctx, ctx->scope, "capture", (soma_dtype)s->dtype, s->shape, s->ndim);
         if (!v->inputs[i]) return false;
         v->inputs[i]->data = v; /* anything but NULL: it is there; the real pointer comes with each run */
     }
     soma_status s = r->body(ctx, r->user, v->inputs, r->n_in, v->outputs, r->n_out);
-    if (s != SOMA_OK) soma_error_raise(ctx, s, "capture: the body failed");
+    if (s != SOMA_OK) soma_error_raise(ctx, s, "capture: the body failed with status %d", (int)s);
     for (size_t i = 0; i < r->n_out && soma__ok(ctx); i++) {
         if (!v->outputs[i]) soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "capture: the body left output %zu NULL", i);
         else if (v->outputs[i]->op == SOMA_OP_leaf) v->outputs[i] = soma_detach(v->outputs[i]);

@@ -31,13 +31,14 @@ typedef struct soma__hook {
     size_t at; /* the tape's length then */
 } soma__hook;
 
-/* How to take back what recording did on the host: a call, or (fn NULL) a stream's counter. */
+/* How to take back what recording did on the host: a call, the mark that a variable was assigned, or (both NULL) a stream's counter. */
 typedef struct soma__undo {
     size_t at; /* the tape's length then */
     void (*fn)(void *user);
     void *user;
+    soma__variable *variable;
     size_t stream;
-    uint64_t counter;
+    uint64_t counter; /* or what `assigned` was */
 } soma__undo;
 
 /* What a capture found of the host's state and puts back at its end: nothing has run. */
@@ -79,6 +80,8 @@ struct soma_context {
     soma__streams streams;
     uint64_t stream; /* random ops draw from it */
     soma__tape tape;
+    const char *call; /* of the outermost composite that is being recorded, */
+    int call_depth;   /* and how deep interior was around it */
     uint64_t epoch, seq;
     bool running;   /* kernels are called: nothing can be recorded or evaluated */
     uint64_t forks; /* soma__forks of the process that made it */
@@ -122,8 +125,8 @@ void soma__say(const soma_context *ctx, const char *format, ...) __attribute__((
 /* Out of memory, said once and for all. Returns NULL. */
 void *soma__no_memory(soma_context *ctx);
 
-/* A record in the innermost scope with shape and dtype set, without data. */
-soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim);
+/* A record in a scope with shape and dtype set, without data. */
+soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, const char *call, soma_dtype dtype, const int64_t *shape, int64_t ndim);
 /* A reference to x in the tape: pushes it (and what it is made of, when an interior value is needed again) if it is not there. SOMA__REF_NONE on
  * error. */
 uint32_t soma__tape_ref(soma_context *ctx, soma_tensor *x);

@@ -55,10 +55,13 @@ soma_status soma_error_raise(soma_context *ctx, soma_status status, const char *
     if (!ctx) return status;
     if (ctx->status != SOMA_OK) return ctx->status;
     va_list args;
+    size_t call = 0;
+    if (ctx->call) call = (size_t)snprintf(ctx->message, sizeof ctx->message, "%s: ", ctx->call); /* the user knows it, and not what it is made of */
     va_start(args, format);
-    vsnprintf(ctx->message, sizeof ctx->message, format, args);
+    vsnprintf(ctx->message + call, sizeof ctx->message - call, format, args);
     va_end(args);
-    ctx->status = status == SOMA_OK ? SOMA_ERROR_ARGUMENT : status;
+    if (call && strncmp(ctx->message + call, ctx->message, call) == 0) memmove(ctx->message, ctx->message + call, strlen(ctx->message + call) + 1);
+    ctx->status = status < SOMA_OK && status >= SOMA_ERROR_UNSUPPORTED ? status : SOMA_ERROR_ARGUMENT; /* a number that is none, from outside */
     return ctx->status;
 }
 

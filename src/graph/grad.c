@@ -176,7 +176,7 @@ soma_status soma_backward(soma_tensor *loss, soma_tensor *seed) {
 
 static bool check_with(soma_tensor *first, soma_tensor *x) {
     soma_tensor *both[2] = {first, x};
-    return soma__check(both, 2);
+    return soma__check("grad", both, 2);
 }
 
 soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tensor *const *inputs, size_t n_inputs, soma_tensor **gradients,

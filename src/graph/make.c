@@ -5,14 +5,12 @@
 
 #include <string.h>
 
-static soma_tensor *leaf(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
-    if (!ctx || !soma__ok(ctx)) return NULL;
-    if ((unsigned)dtype >= SOMA_DTYPES) return soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%d is no dtype", (int)dtype), NULL;
-    return soma__graph_new(ctx, ctx->scope, dtype, shape, ndim);
+static soma_tensor *leaf(soma_context *ctx, const char *call, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
+    return ctx && soma__ok(ctx) ? soma__graph_new(ctx, ctx->scope, call, dtype, shape, ndim) : NULL;
 }
 
 soma_tensor *soma_from(soma_context *ctx, const void *data, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
-    soma_tensor *x = leaf(ctx, dtype, shape, ndim);
+    soma_tensor *x = leaf(ctx, "from", dtype, shape, ndim);
     if (!x) return NULL;
     if (!data && x->numel) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "from: data is NULL"), NULL;
     x->data = soma__scope_alloc(x->scope, soma__bytes(x), 64);
@@ -23,7 +21,7 @@ soma_tensor *soma_from(soma_context *ctx, const void *data, soma_dtype dtype, co
 }
 
 soma_tensor *soma_borrow(soma_context *ctx, const void *data, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
-    soma_tensor *x = leaf(ctx, dtype, shape, ndim);
+    soma_tensor *x = leaf(ctx, "borrow", dtype, shape, ndim);
     if (!x) return NULL;
     if (!data && x->numel) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "borrow: data is NULL"), NULL;
     x->data = data ? (void *)(uintptr_t)data : x->inline_data; /* read only: no node writes to a leaf that is no variable */
@@ -42,7 +40,7 @@ static float to_f32(double value) {
 }
 
 soma_tensor *soma__number(soma_context *ctx, double value, soma_dtype dtype) {
-    soma_tensor *x = leaf(ctx, dtype, NULL, 0);
+    soma_tensor *x = leaf(ctx, "scalar", dtype, NULL, 0);
     if (!x) return NULL;
     x->flags |= SOMA__NUMBER;
     x->data = x->inline_data;
@@ -120,7 +118,7 @@ uint64_t soma_stream_use(soma_context *ctx, uint64_t stream) {
 
 soma_tensor *soma__random_position(soma_context *ctx, int64_t count) {
     int64_t two = 2;
-    soma_tensor *x = leaf(ctx, SOMA_I64, &two, 1);
+    soma_tensor *x = leaf(ctx, "random", SOMA_I64, &two, 1);
     if (!x || !soma__stream_take(ctx, ctx->stream, (uint64_t)count, &x->inline_data[1])) return NULL;
     x->flags |= SOMA__RANDOM;
     x->inline_data[0] = ctx->stream;
@@ -129,7 +127,7 @@ soma_tensor *soma__random_position(soma_context *ctx, int64_t count) {
 }
 
 soma_tensor *soma__variable_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim, const char *name) {
-    soma_tensor *x = soma__graph_new(ctx, scope, dtype, shape, ndim);
+    soma_tensor *x = soma__graph_new(ctx, scope, "variable", dtype, shape, ndim);
     soma__variable *v = x ? soma__scope_alloc(scope, sizeof *v, 8) : NULL;
     if (!v) return x ? soma__no_memory(ctx) : NULL;
     memset(v, 0, sizeof *v);
@@ -153,11 +151,11 @@ soma_tensor *soma__variable_new(soma_context *ctx, soma_scope *scope, soma_dtype
 }
 
 soma_tensor *soma_variable_v(soma_tensor *initial, const soma_variable_opts *options, size_t size) {
-    if (!initial || !soma__check(&initial, 1)) return NULL;
+    if (!soma__check("variable", &initial, 1)) return NULL;
     soma_context *ctx = initial->ctx;
     soma_variable_opts o;
     if (!soma_options_read(ctx, "variable", &o, sizeof o, options, size)) return NULL;
-    if (o.scope_of && !soma__check((soma_tensor *[]){initial, o.scope_of}, 2)) return NULL;
+    if (o.scope_of && !soma__check("variable", (soma_tensor *[]){initial, o.scope_of}, 2)) return NULL;
     soma_scope *scope = o.scope_of ? o.scope_of->scope : ctx->scope;
     soma_tensor *x = soma__variable_new(ctx, scope, (soma_dtype)initial->dtype, initial->shape, initial->ndim, o.name);
     if (!x || soma_assign(x, initial) != SOMA_OK) return NULL;
@@ -187,6 +185,8 @@ soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int wri
     for (int i = 0; i < writes; i++)
         if (!r->in[i] || !r->in[i]->var)
             return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: input %d is no variable; only variables change", soma__ops[r->op]->name, i);
+    for (int i = 0; i < writes; i++)
+        if (!soma__undo_push(ctx, (soma__undo){.variable = r->in[i]->var, .counter = r->in[i]->var->assigned})) return ctx->status;
     ctx->no_grad++;
     ctx->interior++; /* what it writes is read through the variables */
     soma_tensor *node = soma__graph_record(ctx, r);
@@ -228,7 +228,7 @@ soma_status soma_assign_from(soma_tensor *variable, const void *data, size_t byt
 }
 
 soma_tensor *soma_detach(soma_tensor *x) {
-    if (!x || !soma__check(&x, 1)) return NULL;
+    if (!soma__check("detach", &x, 1)) return NULL;
     soma__record r = {SOMA_OP_detach, (soma_dtype)x->dtype, x->ndim, x->shape, &x, 1, NULL, 0};
     return soma__graph_record(x->ctx, &r);
 }
@@ -266,18 +266,12 @@ soma_tensor *soma_custom(soma_context *ctx, int64_t number, soma_tensor *const *
                          (long long)number, n);
         return NULL;
     }
-    if (!soma__check(inputs, (int)n)) return NULL;
+    if (!soma__check(def->name, inputs, (int)n)) return NULL;
     int64_t shape[SOMA_MAX_DIMS] = {0}, ndim = 0;
     soma_dtype dtype = (soma_dtype)inputs[0]->dtype;
     soma_status s = def->shape(def->user, inputs, n, shape, &ndim, &dtype);
     if (s != SOMA_OK) return soma_error_raise(ctx, s, "custom: the shape function of '%s' failed", def->name), NULL;
-    int64_t numel;
-    if ((unsigned)dtype >= SOMA_DTYPES || !soma__shape_ok(shape, ndim, &numel)) {
-        soma_error_raise(ctx, (unsigned)dtype >= SOMA_DTYPES ? SOMA_ERROR_DTYPE : SOMA_ERROR_SHAPE,
-                         "custom: the shape function of '%s' gives %lld dimensions and the dtype %d; no tensor is so", def->name, (long long)ndim,
-                         (int)dtype);
-        return NULL;
-    }
+    if (!soma__check_shape(ctx, def->name, dtype, shape, ndim)) return NULL;
     soma__record r = {SOMA_OP_custom, dtype, ndim, shape, inputs, (int)n, &number, 1};
     return soma__graph_record(ctx, &r);
 }

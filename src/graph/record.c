@@ -4,19 +4,11 @@
 
 #include <string.h>
 
-soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
-    if ((unsigned)dtype >= SOMA_DTYPES) {
-        soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%d is no dtype; SOMA_F32 to SOMA_BOOL are", (int)dtype);
-        return NULL;
-    }
+soma_tensor *soma__graph_new(soma_context *ctx, soma_scope *scope, const char *call, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     soma_tensor *x = soma__scope_alloc(scope, sizeof *x, 16);
     if (!x) return soma__no_memory(ctx);
     memset(x, 0, sizeof *x);
-    if (!soma__set_shape(x, shape, ndim)) {
-        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "a shape of %lld dimensions with a negative or too large size, or more than %d dimensions",
-                         (long long)ndim, SOMA_MAX_DIMS);
-        return NULL;
-    }
+    if ((unsigned)dtype >= SOMA_DTYPES || !soma__set_shape(x, shape, ndim)) return soma__check_shape(ctx, call, dtype, shape, ndim), NULL;
     x->ctx = ctx;
     x->scope = scope;
     x->dtype = (uint8_t)dtype;
@@ -118,7 +110,7 @@ static soma_tensor *record(soma_context *ctx, const soma__record *r) {
         refs[i] = soma__tape_ref(ctx, r->in[i]);
         if (refs[i] == UINT32_MAX) return NULL;
     }
-    soma_tensor *x = soma__graph_new(ctx, ctx->scope, r->dtype, r->shape, r->ndim);
+    soma_tensor *x = soma__graph_new(ctx, ctx->scope, soma__ops[r->op]->name, r->dtype, r->shape, r->ndim);
     if (!x) return NULL;
     x->op = (uint16_t)r->op;
     x->n_in = (uint8_t)r->n_in;
@@ -151,8 +143,14 @@ void soma_interior_begin(soma_context *ctx) {
     if (ctx) ctx->interior++;
 }
 
+void soma__composite_begin(soma_context *ctx, const char *call) {
+    if (!ctx->call) ctx->call = call, ctx->call_depth = ctx->interior;
+    ctx->interior++;
+}
+
 soma_tensor *soma_interior_end(soma_context *ctx, soma_tensor *x) {
     if (ctx && ctx->interior > 0) ctx->interior--;
+    if (ctx && ctx->interior <= ctx->call_depth) ctx->call = NULL;
     if (!ctx || !x || ctx->interior || x->op == SOMA_OP_leaf || x->flags & SOMA__KEPT) return x;
     x->flags |= SOMA__KEPT;
     if (x->epoch == ctx->epoch) ctx->tape.keys[ctx->tape.entries[x->index].key_at] |= SOMA__KEY_KEPT;

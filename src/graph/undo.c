@@ -13,6 +13,7 @@ void soma__undo_tape(soma_context *ctx) {
     for (; ctx->n_undos && ctx->undos[ctx->n_undos - 1].at >= ctx->changed; ctx->n_undos--) {
         const soma__undo *u = &ctx->undos[ctx->n_undos - 1];
         if (u->fn) u->fn(u->user);
+        else if (u->variable) u->variable->assigned = u->counter;
         else ctx->streams.list[u->stream].counter = u->counter;
     }
     ctx->n_undos = 0;

@@ -1,6 +1,8 @@
 /* torch.nn.Linear. */
 #include "nn/module.h"
 
+#include "base/fpmode.h"
+
 static soma_tensor *forward(soma_module *m, soma_tensor *x) {
     return soma_linear(x, m->first->tensor, m->first->next ? m->first->next->tensor : NULL);
 }
@@ -13,9 +15,18 @@ soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t ou
                          (long long)out_features);
         return NULL;
     }
+    if (o.dtype != SOMA_F32 && o.dtype != SOMA_F64) {
+        soma_error_raise(ctx, SOMA_ERROR_DTYPE, "linear: the dtype is %lld; SOMA_F32 or SOMA_F64 is wanted", (long long)o.dtype);
+        return NULL;
+    }
+    if (in_features > INT64_MAX / 16 / out_features) {
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "linear: %lld inputs and %lld outputs are more weights than memory can have", (long long)in_features,
+                         (long long)out_features);
+        return NULL;
+    }
     soma_module *m = soma__module_new(ctx, "linear", forward);
     if (!m) return NULL;
-    double bound = 1 / __builtin_sqrt((double)in_features);
+    double bound = soma__nearest('/', 1, soma__nearest('r', (double)in_features, 0));
     uint64_t stream = soma_stream_use(ctx, SOMA_STREAM_INIT);
     soma_interior_begin(ctx);
     soma_tensor *w = soma_uniform(ctx, -bound, bound, (soma_dtype)o.dtype, SOMA_SHAPE(out_features, in_features));

@@ -4,12 +4,12 @@
 
 /* Opens an activation: false when there is nothing to do, or x is of no floating dtype. */
 static bool enter(const char *name, soma_tensor *x) {
-    if (!soma__check(&x, 1)) return false;
+    if (!soma__check(name, &x, 1)) return false;
     if (!soma__is_float(x->dtype))
         return soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "%s: the input is %s; a floating dtype is wanted", name,
                                 soma_dtype_name((soma_dtype)x->dtype)),
                false;
-    soma_interior_begin(x->ctx);
+    soma__composite_begin(x->ctx, name);
     return true;
 }
 /* Is a setting as it must be? */
@@ -26,7 +26,7 @@ static soma_tensor *positive(soma_tensor *x) { return soma_gt(x, number(x, 0)); 
 /* x where it is not above 0, else 0. */
 static soma_tensor *negative_part(soma_tensor *x) { return soma_where(positive(x), number(x, 0), x); }
 
-soma_tensor *soma_identity(soma_tensor *x) { return soma__check(&x, 1) ? x : NULL; }
+soma_tensor *soma_identity(soma_tensor *x) { return soma__check("identity", &x, 1) ? x : NULL; }
 DEFINE(relu6, (soma_tensor * x), soma_clamp_to(x, 0, 6))
 DEFINE(leaky_relu, (soma_tensor * x, double negative_slope), soma_where(positive(x), x, soma_mul_scalar(x, negative_slope)))
 DEFINE(elu, (soma_tensor * x, double alpha), soma_where(positive(x), x, soma_mul_scalar(soma_expm1(negative_part(x)), alpha)))
@@ -89,7 +89,7 @@ soma_tensor *soma_glu(soma_tensor *x, int64_t dim) {
 
 soma_tensor *soma_prelu(soma_tensor *x, soma_tensor *weight) {
     soma_tensor *in[2] = {x, weight};
-    if (!soma__check(in, 2) || !enter("prelu", x)) return NULL;
+    if (!soma__check("prelu", in, 2) || !enter("prelu", x)) return NULL;
     int64_t channels = x->ndim > 1 ? x->shape[1] : 1, shape[SOMA_MAX_DIMS];
     soma_tensor *y = NULL;
     for (int d = 0; d < x->ndim; d++) shape[d] = d == 1 ? weight->numel : 1;

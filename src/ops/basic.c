@@ -1,17 +1,25 @@
 /* Constants, and the nodes that have effects: assign, guard, custom ops. */
+#include "base/fpmode.h"
 #include "ops/elementwise.h"
 #include "ops/loops.h"
 
 #include <string.h>
 
-soma_tensor *soma_full(soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
-    soma_tensor *n = soma__number(ctx, dtype == SOMA_I32 ? soma__to_i32(value) : dtype == SOMA_U8 ? soma__to_u8(value) : value, dtype);
+static soma_tensor *filled(const char *call, soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
+    if (dtype == SOMA_I32) value = (double)soma__to_i32(value); /* numbers in arithmetic wrap, constants do not */
+    if (dtype == SOMA_U8) value = (double)soma__to_u8(value);
+    soma_tensor *n = soma__check_shape(ctx, call, dtype, shape, ndim) ? soma__number(ctx, value, dtype) : NULL;
     if (!n) return NULL;
     soma__record r = {SOMA_OP_full, dtype, ndim, shape, &n, 1, NULL, 0};
     return soma__graph_record(ctx, &r);
 }
-soma_tensor *soma_zeros(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) { return soma_full(ctx, 0, dtype, shape, ndim); }
-soma_tensor *soma_ones(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) { return soma_full(ctx, 1, dtype, shape, ndim); }
+soma_tensor *soma_full(soma_context *ctx, double value, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
+    return filled("full", ctx, value, dtype, shape, ndim);
+}
+soma_tensor *soma_zeros(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
+    return filled("zeros", ctx, 0, dtype, shape, ndim);
+}
+soma_tensor *soma_ones(soma_context *ctx, soma_dtype dtype, const int64_t *shape, int64_t ndim) { return filled("ones", ctx, 1, dtype, shape, ndim); }
 
 static int full_run(const soma__call *c) {
     size_t size = soma_dtype_size((soma_dtype)c->out.dtype);
@@ -24,7 +32,7 @@ const soma__op_def soma__op_full = {.name = "full", .cls = SOMA__CLASS_KERNEL, .
 
 soma_tensor *soma_arange(soma_context *ctx, double start, double end, double step, soma_dtype dtype) {
     if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
-    double count = (end - start) / step;
+    double count = soma__nearest('/', soma__nearest('-', end, start), step);
     if (!(count < 1e15) || step == 0 || count != count || dtype == SOMA_BOOL) {
         soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "arange: no range from %g to %g by %g", start, end, step);
         return NULL;

@@ -4,29 +4,43 @@
 
 #include <string.h>
 
-bool soma__check(soma_tensor *const *in, int n) {
+bool soma__check(const char *call, soma_tensor *const *in, int n) {
+    soma_context *ctx = NULL;
+    for (int i = 0; i < n && !ctx; i++) ctx = in[i] ? in[i]->ctx : NULL;
+    if (!ctx || soma_error_status(ctx) != SOMA_OK) return false;
     for (int i = 0; i < n; i++)
-        if (!in[i]) return false;
-    soma_context *ctx = in[0]->ctx;
-    if (soma_error_status(ctx) != SOMA_OK) return false;
-    for (int i = 1; i < n; i++)
-        if (in[i]->ctx != ctx) {
-            soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "input %d belongs to another context; a tensor is used in the context that made it", i);
+        if (!in[i]) {
+            soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: input %d is NULL", call, i);
+            return false;
+        } else if (in[i]->ctx != ctx) {
+            soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: input %d belongs to another context; a tensor is used in the context that made it", call,
+                             i);
             return false;
         }
     return true;
 }
 
+bool soma__check_shape(soma_context *ctx, const char *call, int64_t dtype, const int64_t *shape, int64_t ndim) {
+    int64_t numel, least = 0;
+    char text[128];
+    if (!ctx || soma_error_status(ctx) != SOMA_OK) return false;
+    for (int64_t i = 0; shape && i < ndim && i < SOMA_MAX_DIMS; i++) least = shape[i] < least ? shape[i] : least;
+    if (dtype < 0 || dtype >= SOMA_DTYPES)
+        soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: %lld is no dtype; SOMA_F32 to SOMA_BOOL are", call, (long long)dtype);
+    else if (ndim < 0 || ndim > SOMA_MAX_DIMS || (ndim && !shape))
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: a shape of %lld dimensions%s; 0 to %d are wanted", call, (long long)ndim,
+                         ndim && !shape ? " that is NULL" : "", SOMA_MAX_DIMS);
+    else if (!soma__shape_ok(shape, ndim, &numel))
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: the shape %s %s", call, soma__shape_print(shape, ndim, text, sizeof text),
+                         least < 0 ? "has a negative size" : "is too large");
+    return soma_error_status(ctx) == SOMA_OK;
+}
+
 soma_status soma__check_status(const char *call, soma_tensor *const *in, int n) {
-    soma_context *ctx = NULL;
-    int null = -1;
-    for (int i = 0; i < n; i++) {
-        if (!in[i] && null < 0) null = i;
-        if (in[i] && !ctx) ctx = in[i]->ctx;
-    }
-    if (!ctx) return SOMA_ERROR_ARGUMENT;
-    if (null >= 0) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: input %d is NULL", call, null);
-    return soma__check(in, n) ? SOMA_OK : soma_error_status(ctx);
+    if (soma__check(call, in, n)) return SOMA_OK;
+    for (int i = 0; i < n; i++)
+        if (in[i]) return soma_error_status(in[i]->ctx);
+    return SOMA_ERROR_ARGUMENT;
 }
 
 bool soma__there(soma_context *ctx, const char *op, const void *array, int64_t n) {
@@ -47,20 +61,25 @@ bool soma__check_dim(const soma_tensor *x, const char *op, int64_t *dim) {
     return true;
 }
 
-bool soma__broadcast(const char *op, const soma_tensor *a, const soma_tensor *b, int64_t *shape, int64_t *ndim) {
+int soma__broadcast_sizes(const soma_tensor *a, const soma_tensor *b, int64_t *shape, int64_t *ndim) {
     int n = a->ndim > b->ndim ? a->ndim : b->ndim;
     for (int i = 0; i < n; i++) {
         int64_t x = i < n - a->ndim ? 1 : a->shape[i - (n - a->ndim)], y = i < n - b->ndim ? 1 : b->shape[i - (n - b->ndim)];
-        if (x != y && x != 1 && y != 1) {
-            char s[128], t[128];
-            soma_error_raise(a->ctx, SOMA_ERROR_SHAPE, "%s: shapes %s and %s do not broadcast (sizes %lld and %lld at dimension %d)", op,
-                             soma_shape_text(a, s, sizeof s), soma_shape_text(b, t, sizeof t), (long long)x, (long long)y, i);
-            return false;
-        }
+        if (x != y && x != 1 && y != 1) return i;
         shape[i] = x == 1 ? y : x;
     }
     *ndim = n;
-    return true;
+    return -1;
+}
+
+bool soma__broadcast(const char *op, const soma_tensor *a, const soma_tensor *b, int64_t *shape, int64_t *ndim) {
+    int n = a->ndim > b->ndim ? a->ndim : b->ndim, i = soma__broadcast_sizes(a, b, shape, ndim);
+    if (i < 0) return true;
+    char s[128], t[128];
+    soma_error_raise(a->ctx, SOMA_ERROR_SHAPE, "%s: shapes %s and %s do not broadcast (sizes %lld and %lld at dimension %d)", op,
+                     soma_shape_text(a, s, sizeof s), soma_shape_text(b, t, sizeof t), (long long)a->shape[i - (n - a->ndim)],
+                     (long long)b->shape[i - (n - b->ndim)], i);
+    return false;
 }
 
 /* 0 bool, 1 integer, 2 floating. */

@@ -110,7 +110,7 @@ static int loss_run(const soma__call *c) { return c->in[0].dtype == SOMA_F32 ? l
 static int backward_run(const soma__call *c) { return c->in[0].dtype == SOMA_F32 ? backward_f32(c) : backward_f64(c); }
 
 static soma_tensor *node(int op, soma_tensor *const *in, int n, const int64_t *attr) {
-    if (!soma__check(in, n)) return NULL;
+    if (!soma__check("cross_entropy", in, n)) return NULL;
     bool rows = op == SOMA_OP_class_loss_backward || attr[0] == SOMA_NONE;
     soma__record r = {op, (soma_dtype)in[0]->dtype, op == SOMA_OP_class_loss_backward ? 2 : rows, in[0]->shape, in, n, attr, 2};
     return soma__graph_record(in[0]->ctx, &r);

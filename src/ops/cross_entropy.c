@@ -1,4 +1,5 @@
 /* Cross entropy: with class numbers an op (class_loss.c), with probabilities a composite. */
+#include "base/fpmode.h"
 #include "ops/class_loss.h"
 #include "ops/elementwise.h"
 
@@ -39,7 +40,7 @@ static bool target_fits(soma_tensor *x, soma_tensor *t, bool classes) {
 
 /* The rows' loss for probabilities: -sum_j w[j] ((1 - s) p[j] + s / C) lp[j]. */
 static soma_tensor *soft_rows(soma_tensor *lp, soma_tensor *p, soma_tensor *weight, double s) {
-    if (s != 0 && lp) p = soma_add_scalar(soma_mul_scalar(p, 1 - s), s / (double)lp->shape[1]);
+    if (s != 0 && lp) p = soma_add_scalar(soma_mul_scalar(p, soma__nearest('-', 1, s)), soma__nearest('/', s, (double)lp->shape[1]));
     soma_reduce_opts o = {.ndims = 1, .dims = {1}};
     soma_tensor *product = soma_mul(lp, p);
     return soma_neg(soma_sum(weight ? soma_mul(product, weight) : product, &o));
@@ -56,7 +57,7 @@ static soma_tensor *class_loss(soma_tensor *input, soma_tensor *target, const so
 soma_tensor *soma_cross_entropy_v(soma_tensor *input, soma_tensor *target, const soma_cross_entropy_opts *options, size_t size) {
     soma_tensor *in[2] = {input, target};
     soma_cross_entropy_opts o;
-    if (!soma__check(in, 2)) return NULL;
+    if (!soma__check("cross_entropy", in, 2)) return NULL;
     soma_context *ctx = input->ctx;
     if (!soma_options_read(ctx, "cross_entropy", &o, sizeof o, options, size) || !reduction_ok(ctx, "cross_entropy", o.reduction)) return NULL;
     bool classes = !soma__is_float(target->dtype);
@@ -68,7 +69,13 @@ soma_tensor *soma_cross_entropy_v(soma_tensor *input, soma_tensor *target, const
         return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "cross_entropy: weight must be a 1-d tensor of %lld numbers of the input's dtype",
                                 (long long)n),
                NULL;
-    soma_interior_begin(ctx);
+    if (classes && !n && target->numel)
+        return soma_error_raise(ctx, SOMA_ERROR_RANGE, "cross_entropy: the input has no classes, and there are %lld targets",
+                                (long long)target->numel),
+               NULL;
+    if (o.ignore_index.set && (double)soma__to_i64(o.ignore_index.value) != o.ignore_index.value)
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "cross_entropy: ignore_index is %g; an integer is wanted", o.ignore_index.value), NULL;
+    soma__composite_begin(ctx, "cross_entropy");
     soma_tensor *y;
     if (classes) y = class_loss(input, target, &o, s);
     else {

@@ -306,7 +306,7 @@ static bool kind_fits(const char *name, int kind, const soma_tensor *x, soma_dty
 }
 
 static soma_tensor *unary(int op, int kind, soma_tensor *x) {
-    if (!soma__check(&x, 1)) return NULL;
+    if (!soma__check(soma__ops[op]->name, &x, 1)) return NULL;
     soma_dtype in = (soma_dtype)x->dtype, out;
     if (!kind_fits(soma__ops[op]->name, kind, x, &in, &out) || !(x = soma__as(x, in))) return NULL;
     soma__record r = {op, out, x->ndim, x->shape, &x, 1, NULL, 0};
@@ -315,7 +315,7 @@ static soma_tensor *unary(int op, int kind, soma_tensor *x) {
 
 static soma_tensor *binary(int op, int kind, soma_tensor *a, soma_tensor *b) {
     soma_tensor *ab[2] = {a, b};
-    if (!soma__check(ab, 2)) return NULL;
+    if (!soma__check(soma__ops[op]->name, ab, 2)) return NULL;
     soma_dtype in = a->dtype == b->dtype ? (soma_dtype)a->dtype : soma__result_type(a, b), out;
     int64_t shape[SOMA_MAX_DIMS], ndim;
     if (!soma__broadcast(soma__ops[op]->name, a, b, shape, &ndim) || !kind_fits(soma__ops[op]->name, kind, a, &in, &out)) return NULL;

@@ -97,23 +97,26 @@ static soma_tensor *number_beside(const soma_tensor *x, double value, bool float
 }
 
 /* A composite of one op on x and a number. */
-static soma_tensor *with_number(soma_tensor *x, double value, soma_tensor *(*op)(soma_tensor *, soma_tensor *), bool swap) {
-    if (!soma__check(&x, 1)) return NULL;
+static soma_tensor *with_number(const char *call, soma_tensor *x, double value, soma_tensor *(*op)(soma_tensor *, soma_tensor *), bool swap) {
+    if (!soma__check(call, &x, 1)) return NULL;
     soma_tensor *n = number_beside(x, value, op == soma_div || op == soma_pow);
     return n ? (swap ? op(n, x) : op(x, n)) : NULL;
 }
 
-soma_tensor *soma_add_scalar(soma_tensor *x, double value) { return with_number(x, value, soma_add, false); }
-soma_tensor *soma_sub_scalar(soma_tensor *x, double value) { return with_number(x, value, soma_sub, false); }
-soma_tensor *soma_rsub_scalar(soma_tensor *x, double value) { return with_number(x, value, soma_sub, true); }
-soma_tensor *soma_mul_scalar(soma_tensor *x, double value) { return with_number(x, value, soma_mul, false); }
-soma_tensor *soma_div_scalar(soma_tensor *x, double value) { return with_number(x, value, soma_div, false); }
-soma_tensor *soma_pow_scalar(soma_tensor *x, double value) { return value == 2.0 ? soma_square(x) : with_number(x, value, soma_pow, false); }
+soma_tensor *soma_add_scalar(soma_tensor *x, double value) { return with_number("add_scalar", x, value, soma_add, false); }
+soma_tensor *soma_sub_scalar(soma_tensor *x, double value) { return with_number("sub_scalar", x, value, soma_sub, false); }
+soma_tensor *soma_rsub_scalar(soma_tensor *x, double value) { return with_number("rsub_scalar", x, value, soma_sub, true); }
+soma_tensor *soma_mul_scalar(soma_tensor *x, double value) { return with_number("mul_scalar", x, value, soma_mul, false); }
+soma_tensor *soma_div_scalar(soma_tensor *x, double value) { return with_number("div_scalar", x, value, soma_div, false); }
+soma_tensor *soma_pow_scalar(soma_tensor *x, double value) {
+    return value == 2.0 ? soma_square(x) : with_number("pow_scalar", x, value, soma_pow, false);
+}
 
 soma_tensor *soma_clamp(soma_tensor *x, soma_tensor *low, soma_tensor *high) {
-    if (!soma__check(&x, 1)) return NULL;
+    soma_tensor *in[3] = {x, low ? low : high, high};
+    if (!soma__check("clamp", in, 1 + (low || high) + (low && high))) return NULL;
     soma_context *ctx = x->ctx;
-    soma_interior_begin(ctx);
+    soma__composite_begin(ctx, "clamp");
     soma_tensor *y = x;
     /* torch shares the gradient evenly between equal values */
     if (y && low) y = soma_maximum(y, low);
@@ -122,13 +125,15 @@ soma_tensor *soma_clamp(soma_tensor *x, soma_tensor *low, soma_tensor *high) {
 }
 
 soma_tensor *soma_clamp_to(soma_tensor *x, double low, double high) {
-    if (!soma__check(&x, 1)) return NULL;
+    if (!soma__check("clamp_to", &x, 1)) return NULL;
+    if (low != low || high != high)
+        return soma_full(x->ctx, low + high, soma__is_float(x->dtype) ? (soma_dtype)x->dtype : SOMA_F32, x->shape, x->ndim); /* as torch: NaN */
     soma_tensor *a = low > -__builtin_inf() ? number_beside(x, low, false) : NULL;
     soma_tensor *b = high < __builtin_inf() ? number_beside(x, high, false) : NULL;
-    soma_interior_begin(x->ctx);
+    soma__composite_begin(x->ctx, "clamp_to");
     soma_tensor *y = x;
     /* torch passes no gradient on at a bound that is a number; NaN stays */
     if (a && !(a->dtype == SOMA_U8 && low < 0)) y = soma_where(soma_le(y, a), a, y); /* a bound below all bytes would wrap */
     if (b) y = soma_where(soma_ge(y, b), b, y);
-    return soma_interior_end(x->ctx, soma__check(&y, 1) ? y : NULL);
+    return soma_interior_end(x->ctx, soma__check("clamp_to", &y, 1) ? y : NULL);
 }

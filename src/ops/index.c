@@ -19,14 +19,14 @@ static void around(const soma__operand *x, int64_t dim, int64_t *outer, int64_t 
 #define CAT_AT_ONCE 32
 
 soma_tensor *soma_cat(soma_tensor *const *xs, size_t count, int64_t dim) {
-    if (!xs || !count || !soma__check(xs, (int)(count < CAT_AT_ONCE ? count : CAT_AT_ONCE))) return NULL;
+    if (!xs || !count || !soma__check("cat", xs, (int)(count < CAT_AT_ONCE ? count : CAT_AT_ONCE))) return NULL;
     soma_context *ctx = xs[0]->ctx;
     soma_tensor *in[CAT_AT_ONCE];
     int64_t shape[SOMA_MAX_DIMS], d = dim;
     if (!soma__check_dim(xs[0], "cat", &d)) return NULL;
     if (!xs[0]->ndim) return soma_error_raise(ctx, SOMA_ERROR_SHAPE, "cat: the first tensor has no dimensions to join along; stack makes one"), NULL;
     if (count > CAT_AT_ONCE) { /* joined in steps */
-        soma_interior_begin(ctx);
+        soma__composite_begin(ctx, "cat");
         in[0] = soma_cat(xs, CAT_AT_ONCE, dim);
         for (size_t i = CAT_AT_ONCE; i < count && in[0]; i += CAT_AT_ONCE - 1) {
             size_t n = count - i < CAT_AT_ONCE - 1 ? count - i : CAT_AT_ONCE - 1;
@@ -80,7 +80,7 @@ static void cat_grad(const soma__vjp *v) {
 const soma__op_def soma__op_cat = {.name = "cat", .cls = SOMA__CLASS_KERNEL, .run = cat_run, .grad = cat_grad};
 
 soma_tensor *soma_stack(soma_tensor *const *xs, size_t count, int64_t dim) {
-    if (!xs || !count || !xs[0]) return NULL;
+    if (!xs || !count || !soma__check("stack", xs, (int)(count < CAT_AT_ONCE ? count : CAT_AT_ONCE))) return NULL;
     soma_context *ctx = xs[0]->ctx;
     int64_t n_dims = xs[0]->ndim + 1;
     if (dim < -n_dims || dim >= n_dims) {
@@ -89,7 +89,7 @@ soma_tensor *soma_stack(soma_tensor *const *xs, size_t count, int64_t dim) {
         return NULL;
     }
     if (dim < 0) dim += n_dims;
-    soma_interior_begin(ctx);
+    soma__composite_begin(ctx, "stack");
     soma_tensor *y = NULL, *part[CAT_AT_ONCE];
     for (size_t i = 0; i < count;) {
         size_t n = 0;
@@ -129,9 +129,9 @@ static bool gather_fits(soma_tensor *x, const char *op, int64_t *dim, soma_tenso
 
 soma_tensor *soma_gather(soma_tensor *x, int64_t dim, soma_tensor *index) {
     soma_tensor *in[2] = {x, index};
-    if (!soma__check(in, 2)) return NULL;
+    if (!soma__check("gather", in, 2)) return NULL;
     if (!x->ndim && !index->ndim) { /* as if both had one element in one dimension */
-        soma_interior_begin(x->ctx);
+        soma__composite_begin(x->ctx, "gather");
         return soma_interior_end(x->ctx, soma_squeeze(soma_gather(soma_unsqueeze(x, 0), dim, soma_unsqueeze(index, 0)), 0));
     }
     if (!gather_fits(x, "gather", &dim, index)) return NULL;
@@ -168,7 +168,7 @@ const soma__op_def soma__op_gather = {.name = "gather", .cls = SOMA__CLASS_KERNE
 
 soma_tensor *soma_scatter_add(soma_tensor *x, int64_t dim, soma_tensor *index, soma_tensor *src) {
     soma_tensor *in[3] = {x, index, src};
-    if (!soma__check(in, 3) || !gather_fits(x, "scatter_add", &dim, index)) return NULL;
+    if (!soma__check("scatter_add", in, 3) || !gather_fits(x, "scatter_add", &dim, index)) return NULL;
     if (src->dtype != x->dtype || !soma__same_shape(src, index)) {
         soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "scatter_add: src must have the index's shape and the input's dtype");
         return NULL;
@@ -210,7 +210,7 @@ const soma__op_def soma__op_scatter_add = {
 
 soma_tensor *soma_index_select(soma_tensor *x, int64_t dim, soma_tensor *index) {
     soma_tensor *in[2] = {x, index};
-    if (!soma__check(in, 2) || !soma__check_dim(x, "index_select", &dim) || !index_ok(x, "index_select", index)) return NULL;
+    if (!soma__check("index_select", in, 2) || !soma__check_dim(x, "index_select", &dim) || !index_ok(x, "index_select", index)) return NULL;
     if (index->ndim != 1 || !x->ndim) {
         soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "index_select: the index has %d dimensions and the input %d; 1, and at least 1, are wanted",
                          index->ndim, x->ndim);
@@ -246,7 +246,7 @@ const soma__op_def soma__op_index_select = {
 
 soma_tensor *soma_index_add(soma_tensor *x, int64_t dim, soma_tensor *index, soma_tensor *src) {
     soma_tensor *in[3] = {x, index, src};
-    if (!soma__check(in, 3) || !soma__check_dim(x, "index_add", &dim) || !index_ok(x, "index_add", index)) return NULL;
+    if (!soma__check("index_add", in, 3) || !soma__check_dim(x, "index_add", &dim) || !index_ok(x, "index_add", index)) return NULL;
     bool fits = index->ndim == 1 && x->ndim && src->ndim == x->ndim && src->dtype == x->dtype;
     for (int d = 0; fits && d < x->ndim; d++) fits = src->shape[d] == (d == dim ? index->shape[0] : x->shape[d]);
     if (!fits) {
@@ -280,7 +280,7 @@ const soma__op_def soma__op_index_add = {.name = "index_add", .cls = SOMA__CLASS
 /* one_hot */
 
 soma_tensor *soma_one_hot(soma_tensor *index, int64_t classes) {
-    if (!soma__check(&index, 1) || !index_ok(index, "one_hot", index)) return NULL;
+    if (!soma__check("one_hot", &index, 1) || !index_ok(index, "one_hot", index)) return NULL;
     if (classes < 1 || index->ndim == SOMA_MAX_DIMS) {
         soma_error_raise(index->ctx, SOMA_ERROR_ARGUMENT, "one_hot: %lld classes for an index of %d dimensions", (long long)classes, index->ndim);
         return NULL;
@@ -307,7 +307,7 @@ const soma__op_def soma__op_one_hot = {.name = "one_hot", .cls = SOMA__CLASS_KER
 /* topk: attr dim, k, largest. Insertion into the k best so far; equal ones keep their order. */
 
 soma_tensor *soma_topk_indices(soma_tensor *x, int64_t k, int64_t dim, bool largest) {
-    if (!soma__check(&x, 1) || !soma__check_dim(x, "topk", &dim)) return NULL;
+    if (!soma__check("topk", &x, 1) || !soma__check_dim(x, "topk", &dim)) return NULL;
     if (x->ndim ? k < 0 || k > x->shape[dim] : k != 1) {
         soma_error_raise(x->ctx, SOMA_ERROR_RANGE, "topk: k = %lld of %lld elements", (long long)k, x->ndim ? (long long)x->shape[dim] : 1ll);
         return NULL;
@@ -319,12 +319,6 @@ soma_tensor *soma_topk_indices(soma_tensor *x, int64_t k, int64_t dim, bool larg
     return soma__graph_record(x->ctx, &r);
 }
 
-/* Does element b come before element a? NaN counts as largest in both orders, as in torch.sort. */
-static bool comes_before(const soma__operand *x, int64_t a, int64_t b, bool largest) {
-    if (largest || !(soma__is_nan(x, a) || soma__is_nan(x, b))) return soma__better(x, a, b, largest);
-    return !soma__is_nan(x, b);
-}
-
 static int topk_run(const soma__call *c) {
     const soma__operand *x = &c->in[0];
     int64_t outer, inner, n = x->ndim ? x->shape[c->attr[0]] : 1, k = c->attr[1];
@@ -334,7 +328,7 @@ static int topk_run(const soma__call *c) {
             int64_t *best = (int64_t *)c->out.data + o * k * inner + j, have = 0;
             for (int64_t i = 0; i < n && k; i++) {
                 int64_t at = have;
-                while (at > 0 && comes_before(x, (o * n + best[(at - 1) * inner]) * inner + j, (o * n + i) * inner + j, c->attr[2] != 0)) at--;
+                while (at > 0 && soma__before(x, (o * n + i) * inner + j, (o * n + best[(at - 1) * inner]) * inner + j, c->attr[2] != 0)) at--;
                 if (at == k) continue;
                 if (have < k) have++;
                 for (int64_t m = have - 1; m > at; m--) best[m * inner] = best[(m - 1) * inner];
@@ -351,17 +345,17 @@ soma_tensor *soma_topk(soma_tensor *x, int64_t k, int64_t dim, bool largest, som
     return soma_gather(x, dim, i);
 }
 
-static soma_tensor *extreme_at(soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices, soma_tensor *(*arg)(soma_tensor *, int64_t, bool)) {
+static soma_tensor *extreme_at(const char *name, soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) {
     if (indices) *indices = NULL;
-    if (!soma__check(&x, 1)) return NULL;
-    soma_interior_begin(x->ctx);
-    soma_tensor *i = arg(x, dim, true), *y = soma_gather(x, dim, i);
+    if (!soma__check(name, &x, 1)) return NULL;
+    soma__composite_begin(x->ctx, name);
+    soma_tensor *i = strcmp(name, "max") == 0 ? soma_argmax(x, dim, true) : soma_argmin(x, dim, true), *y = soma_gather(x, dim, i);
     if (!keepdim) y = soma_squeeze(y, dim), i = soma_squeeze(i, dim);
     y = soma_interior_end(x->ctx, y);
-    soma_interior_begin(x->ctx);
+    soma__composite_begin(x->ctx, name);
     i = soma_interior_end(x->ctx, i);
     if (indices) *indices = i;
     return y;
 }
-soma_tensor *soma_max(soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) { return extreme_at(x, dim, keepdim, indices, soma_argmax); }
-soma_tensor *soma_min(soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) { return extreme_at(x, dim, keepdim, indices, soma_argmin); }
+soma_tensor *soma_max(soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) { return extreme_at("max", x, dim, keepdim, indices); }
+soma_tensor *soma_min(soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) { return extreme_at("min", x, dim, keepdim, indices); }

@@ -67,7 +67,7 @@ static bool options_fit(const loss *l) {
 
 /* Reads tensors and options; false when there is no loss to record. */
 static bool begin(loss *l, const char *name, int known, soma_tensor *const *in, int n, const soma_loss_opts *options, size_t size) {
-    if (!soma__check(in, n)) return false;
+    if (!soma__check(name, in, n)) return false;
     *l = (loss){.name = name, .ctx = in[0]->ctx, .x = in[0], .t = in[1], .third = n > 2 ? in[2] : NULL, .known = known};
     if (!soma_options_read(l->ctx, name, &l->o, sizeof l->o, options, size)) return false;
     for (int i = 0; i < n; i++)
@@ -251,7 +251,7 @@ static bool pairs_fit(const loss *l) {
 /* Checks, records, reduces. nll_loss reduces itself. */
 static soma_tensor *finish(loss *l, bool (*fits)(const loss *l), soma_tensor *(*record)(const loss *l)) {
     if (!fits(l)) return NULL;
-    soma_interior_begin(l->ctx);
+    soma__composite_begin(l->ctx, l->name);
     soma_tensor *y = record(l);
     if (record != nll_loss)
         y = l->o.reduction == SOMA_BATCHMEAN ? soma_div_scalar(soma_sum(y, NULL), (double)(l->x->ndim ? l->x->shape[0] : 1))

@@ -97,17 +97,22 @@ static soma_tensor *batched(soma_tensor *a, soma_tensor *b) {
     soma_tensor abatch = *a, bbatch = *b;
     abatch.ndim = (uint8_t)(a->ndim - 2), bbatch.ndim = (uint8_t)(b->ndim - 2);
     int64_t batch[SOMA_MAX_DIMS], n;
-    if (!soma__broadcast("matmul", &abatch, &bbatch, batch, &n)) return NULL;
+    if (soma__broadcast_sizes(&abatch, &bbatch, batch, &n) >= 0) {
+        char s[128], t[128];
+        soma_error_raise(a->ctx, SOMA_ERROR_SHAPE, "matmul: shapes %s and %s do not fit: all dimensions but the last two must broadcast",
+                         soma_shape_text(a, s, sizeof s), soma_shape_text(b, t, sizeof t));
+        return NULL;
+    }
     a = with_batch(a, batch, n), b = with_batch(b, batch, n);
     return a && b ? product(a, b) : NULL;
 }
 
 soma_tensor *soma_matmul(soma_tensor *a, soma_tensor *b) {
     soma_tensor *in[2] = {a, b};
-    if (!soma__check(in, 2) || !matmul_fits(a, b)) return NULL;
+    if (!soma__check("matmul", in, 2) || !matmul_fits(a, b)) return NULL;
     soma_context *ctx = a->ctx;
     if (a->ndim == 2 && b->ndim == 2) return product(a, b);
-    soma_interior_begin(ctx);
+    soma__composite_begin(ctx, "matmul");
     soma_tensor *y;
     if (a->ndim == 1 && b->ndim == 1) y = soma_sum(soma_mul(a, b), NULL);
     else if (a->ndim == 1) {
@@ -120,7 +125,7 @@ soma_tensor *soma_matmul(soma_tensor *a, soma_tensor *b) {
 
 soma_tensor *soma_linear(soma_tensor *x, soma_tensor *weight, soma_tensor *bias) {
     soma_tensor *in[3] = {x, weight, bias};
-    if (!soma__check(in, bias ? 3 : 2)) return NULL;
+    if (!soma__check("linear", in, bias ? 3 : 2)) return NULL;
     char shape[128];
     if (weight->ndim != 2 || !x->ndim || x->shape[x->ndim - 1] != weight->shape[1]) {
         soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "linear: input has %lld features, the layer wants %lld (input shape %s)",
@@ -128,7 +133,12 @@ soma_tensor *soma_linear(soma_tensor *x, soma_tensor *weight, soma_tensor *bias)
                          soma_shape_text(x, shape, sizeof shape));
         return NULL;
     }
-    soma_interior_begin(x->ctx);
+    if (bias && bias->dtype != x->dtype) {
+        soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "linear: the bias is %s, the input %s; they must be equal",
+                         soma_dtype_name((soma_dtype)bias->dtype), soma_dtype_name((soma_dtype)x->dtype));
+        return NULL;
+    }
+    soma__composite_begin(x->ctx, "linear");
     soma_tensor *y = soma_matmul(x, soma_transpose(weight, 0, 1));
     return soma_interior_end(x->ctx, bias ? soma_add(y, bias) : y);
 }

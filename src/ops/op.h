@@ -110,19 +110,26 @@ typedef struct soma__record {
 soma_tensor *soma__graph_record(soma_context *ctx, const soma__record *r);
 /* Records an UPDATE node: its first `writes` inputs are variables that it changes. */
 soma_status soma__graph_update(soma_context *ctx, const soma__record *r, int writes);
+/* Are the probabilities of a bernoulli in [0, 1]? Raises the error when one is not. */
+bool soma__bernoulli_fits(const soma__call *c);
 /* A registered definition, or NULL. */
 const soma_custom_def *soma__custom_find(soma_context *ctx, int64_t number);
 
 /* Checks shared by the wrappers (ops/check.c). Each returns false with an error pending. */
-/* All inputs are there, of one context, and no error is pending. A NULL input is silent: the error that made it is pending. */
-bool soma__check(soma_tensor *const *in, int n);
-/* The same for calls that return a status: SOMA_OK, the pending error, or one that says which input is NULL. */
+/* All inputs are there, of one context, and no error is pending. Where all are NULL there is no context to tell. */
+bool soma__check(const char *call, soma_tensor *const *in, int n);
+/* There can be a tensor of this dtype and shape, and no error is pending. */
+bool soma__check_shape(soma_context *ctx, const char *call, int64_t dtype, const int64_t *shape, int64_t ndim);
+/* Opens an op made of others, which are interior; what goes wrong in them is told in its name. Closed by soma_interior_end. */
+void soma__composite_begin(soma_context *ctx, const char *call);
+/* As soma__check for calls that return a status. */
 soma_status soma__check_status(const char *call, soma_tensor *const *in, int n);
 /* Makes dim in [-ndim, ndim) non-negative. */
 bool soma__check_dim(const soma_tensor *x, const char *op, int64_t *dim);
 /* An array of n sizes is given. */
 bool soma__there(soma_context *ctx, const char *op, const void *array, int64_t n);
-/* NumPy broadcasting of two shapes. */
+/* NumPy broadcasting of two shapes: -1, or the dimension at which they do not fit. */
+int soma__broadcast_sizes(const soma_tensor *a, const soma_tensor *b, int64_t *shape, int64_t *ndim);
 bool soma__broadcast(const char *op, const soma_tensor *a, const soma_tensor *b, int64_t *shape, int64_t *ndim);
 /* torch.result_type. */
 soma_dtype soma__result_type(const soma_tensor *a, const soma_tensor *b);

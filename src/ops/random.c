@@ -1,5 +1,6 @@
 /* Random numbers: Philox words by (seed, stream, counter); in[0] of each node is its position {stream, first counter}. Element i uses block i/4, word
  * i%4 (float64 and integers: block i/2, words 2(i%2) and 2(i%2)+1). */
+#include "base/fpmode.h"
 #include "base/math.h"
 #include "base/random.h"
 #include "ops/elementwise.h"
@@ -48,7 +49,18 @@ static int randn_run(const soma__call *c) {
     return SOMA_OK;
 }
 
+bool soma__bernoulli_fits(const soma__call *c) {
+    for (int64_t i = 0; i < c->out.numel; i++) {
+        double p = c->out.dtype == SOMA_F32 ? (double)((const float *)c->in[1].data)[i] : ((const double *)c->in[1].data)[i];
+        if (p >= 0 && p <= 1) continue;
+        soma_error_raise(c->env->ctx, SOMA_ERROR_RANGE, "bernoulli: element %lld is %g; a probability in [0, 1] is wanted", (long long)i, p);
+        return false;
+    }
+    return true;
+}
+
 static int bernoulli_run(const soma__call *c) {
+    if (!soma__bernoulli_fits(c)) return SOMA_ERROR_RANGE;
     source s = source_of(c);
     for (int64_t i = 0; i < c->out.numel; i++) {
         if (c->out.dtype == SOMA_F32) ((float *)c->out.data)[i] = (float)(word32(&s, i) >> 8) * 0x1p-24f < ((const float *)c->in[1].data)[i];
@@ -91,11 +103,7 @@ static int randperm_run(const soma__call *c) {
 
 static soma_tensor *draw(soma_context *ctx, int op, soma_dtype dtype, const int64_t *shape, int64_t ndim, soma_tensor *a, soma_tensor *b, int n_in) {
     int64_t n;
-    if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
-    if (!soma__shape_ok(shape, ndim, &n)) {
-        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: a negative or too large shape", soma__ops[op]->name);
-        return NULL;
-    }
+    if (!soma__check_shape(ctx, soma__ops[op]->name, dtype, shape, ndim) || !soma__shape_ok(shape, ndim, &n)) return NULL;
     int64_t blocks = dtype == SOMA_F32 ? (n + 3) / 4 : (n + 1) / 2;
     soma_tensor *in[3] = {soma__random_position(ctx, blocks), a, b};
     for (int i = 0; i < n_in; i++)
@@ -117,7 +125,7 @@ soma_tensor *soma_randn(soma_context *ctx, soma_dtype dtype, const int64_t *shap
     return float_only(ctx, "randn", dtype) ? draw(ctx, SOMA_OP_randn, dtype, shape, ndim, NULL, NULL, 1) : NULL;
 }
 soma_tensor *soma_bernoulli(soma_tensor *p) {
-    if (!soma__check(&p, 1) || !float_only(p->ctx, "bernoulli", (soma_dtype)p->dtype)) return NULL;
+    if (!soma__check("bernoulli", &p, 1) || !float_only(p->ctx, "bernoulli", (soma_dtype)p->dtype)) return NULL;
     return draw(p->ctx, SOMA_OP_bernoulli, (soma_dtype)p->dtype, p->shape, p->ndim, p, NULL, 2);
 }
 soma_tensor *soma_randint(soma_context *ctx, int64_t low, int64_t high, const int64_t *shape, int64_t ndim) {
@@ -131,30 +139,36 @@ soma_tensor *soma_randperm(soma_context *ctx, int64_t n) { return draw(ctx, SOMA
 
 const soma__op_def soma__op_rand = {.name = "rand", .cls = SOMA__CLASS_KERNEL, .run = rand_run};
 const soma__op_def soma__op_randn = {.name = "randn", .cls = SOMA__CLASS_KERNEL, .run = randn_run};
-const soma__op_def soma__op_bernoulli = {.name = "bernoulli", .cls = SOMA__CLASS_KERNEL, .run = bernoulli_run};
+const soma__op_def soma__op_bernoulli = {.name = "bernoulli", .cls = SOMA__CLASS_KERNEL, .run = bernoulli_run, .fails = true};
 const soma__op_def soma__op_randint = {.name = "randint", .cls = SOMA__CLASS_KERNEL, .run = randint_run};
 const soma__op_def soma__op_randperm = {.name = "randperm", .cls = SOMA__CLASS_KERNEL, .run = randperm_run};
 
 soma_tensor *soma_uniform(soma_context *ctx, double low, double high, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     if (!ctx) return NULL;
-    if (!(low <= high)) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "uniform: no numbers in [%g, %g)", low, high), NULL;
-    soma_interior_begin(ctx);
+    if (!(high - low >= 0 && high - low < __builtin_inf()))
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "uniform: no numbers from %g to %g", low, high), NULL;
+    soma__composite_begin(ctx, "uniform");
     soma_tensor *u = soma_rand(ctx, dtype, shape, ndim);
-    return soma_interior_end(ctx, soma_add_scalar(soma_mul_scalar(u, high - low), low));
+    return soma_interior_end(ctx, soma_add_scalar(soma_mul_scalar(u, soma__nearest('-', high, low)), low));
 }
 soma_tensor *soma_normal(soma_context *ctx, double mean, double std, soma_dtype dtype, const int64_t *shape, int64_t ndim) {
     if (!ctx) return NULL;
     if (!(std >= 0)) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "normal: the standard deviation is %g; 0 or more is wanted", std), NULL;
-    soma_interior_begin(ctx);
+    soma__composite_begin(ctx, "normal");
     soma_tensor *z = soma_randn(ctx, dtype, shape, ndim);
     return soma_interior_end(ctx, soma_add_scalar(soma_mul_scalar(z, std), mean));
 }
 
 soma_tensor *soma_dropout_by(soma_tensor *x, soma_tensor *p) {
     soma_tensor *in[2] = {x, p};
-    if (!soma__check(in, 2)) return NULL;
+    if (!soma__check("dropout_by", in, 2)) return NULL;
+    char shape[128];
+    if (p->ndim)
+        return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "dropout_by: the probability has the shape %s; a 0-d tensor is wanted",
+                                soma_shape_text(p, shape, sizeof shape)),
+               NULL;
     soma_context *ctx = x->ctx;
-    soma_interior_begin(ctx);
+    soma__composite_begin(ctx, "dropout_by");
     p = soma__as(p, (soma_dtype)x->dtype);
     soma_tensor *kept = soma_ge(soma_rand(ctx, (soma_dtype)x->dtype, x->shape, x->ndim), p);
     /* p = 1 keeps nothing; its scale is 0, so that neither value nor gradient is 0 times infinity */
@@ -165,11 +179,12 @@ soma_tensor *soma_dropout_by(soma_tensor *x, soma_tensor *p) {
 }
 
 soma_tensor *soma_dropout(soma_tensor *x, double p, bool train) {
-    if (!soma__check(&x, 1)) return NULL;
+    if (!soma__check("dropout", &x, 1)) return NULL;
     if (!(p >= 0 && p <= 1)) {
         soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "dropout: p is %g; a probability in [0, 1] is wanted", p);
         return NULL;
     }
     if (!train || p == 0) return x;
-    return soma_dropout_by(x, soma__number(x->ctx, p, (soma_dtype)x->dtype));
+    soma__composite_begin(x->ctx, "dropout");
+    return soma_interior_end(x->ctx, soma_dropout_by(x, soma__number(x->ctx, p, (soma_dtype)x->dtype)));
 }

@@ -1,5 +1,6 @@
 /* Reductions. A sum's order is a function of the logical shape alone: the reduced elements in C order, pieces of 4096, in a piece 16 lanes from +0,
  * lanes and pieces added by fixed trees. attr[0] is the mask of reduced dimensions. */
+#include "base/fpmode.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "ops/loops.h"
@@ -131,7 +132,7 @@ typedef struct request {
 } request;
 static bool reduce_mask(soma_tensor *x, request r, soma_reduce_opts *o, int64_t *mask) {
     const char *op = r.op;
-    if (!soma__check(&x, 1) || !soma_options_read(x->ctx, op, o, sizeof *o, r.options, r.size)) return false;
+    if (!soma__check(op, &x, 1) || !soma_options_read(x->ctx, op, o, sizeof *o, r.options, r.size)) return false;
     *mask = (1 << x->ndim) - 1;
     if (!o->ndims) return true;
     if (o->ndims < 0 || o->ndims > SOMA_MAX_DIMS) {
@@ -196,11 +197,17 @@ static bool better(const soma__operand *x, int64_t a, int64_t b, bool largest) {
     int64_t p = as_int(x->data, x->dtype, a), q = as_int(x->data, x->dtype, b);
     return largest ? q > p : q < p;
 }
-bool soma__is_nan(const soma__operand *x, int64_t at) {
-    if (x->dtype == SOMA_F32) return ((const float *)x->data)[at] != ((const float *)x->data)[at];
-    return x->dtype == SOMA_F64 && ((const double *)x->data)[at] != ((const double *)x->data)[at];
+
+static bool is_nan(const soma__operand *x, int64_t at) {
+    double v = x->dtype == SOMA_F32 ? (double)((const float *)x->data)[at] : x->dtype == SOMA_F64 ? ((const double *)x->data)[at] : 0;
+    return v != v;
 }
-bool soma__better(const soma__operand *x, int64_t a, int64_t b, bool largest) { return better(x, a, b, largest); }
+
+bool soma__before(const soma__operand *x, int64_t a, int64_t b, bool largest) {
+    bool a_is_nan = is_nan(x, a), b_is_nan = is_nan(x, b);
+    if (a_is_nan || b_is_nan) return largest ? a_is_nan && !b_is_nan : b_is_nan && !a_is_nan;
+    return better(x, b, a, largest);
+}
 
 static bool zero_sign(const soma__operand *x, int64_t at) {
     if (x->dtype == SOMA_F32) return ((const float *)x->data)[at] == 0 && __builtin_signbit(((const float *)x->data)[at]);
@@ -273,7 +280,7 @@ soma_tensor *soma_mean_v(soma_tensor *x, const soma_reduce_opts *options, size_t
     soma_reduce_opts o;
     int64_t mask;
     if (!floating_mask(x, (request){"mean", options, size}, &o, &mask)) return NULL;
-    soma_interior_begin(x->ctx);
+    soma__composite_begin(x->ctx, "mean");
     return soma_interior_end(x->ctx, soma_div_scalar(soma_sum(x, &o), (double)reduced_count(x, mask)));
 }
 
@@ -282,8 +289,8 @@ soma_tensor *soma_var_v(soma_tensor *x, const soma_reduce_opts *options, size_t 
     soma_reduce_opts o;
     int64_t mask;
     if (!floating_mask(x, (request){"var", options, size}, &o, &mask)) return NULL;
-    double n = (double)reduced_count(x, mask) - (o.correction.set ? o.correction.value : 1.0);
-    soma_interior_begin(x->ctx);
+    double n = soma__nearest('-', (double)reduced_count(x, mask), o.correction.set ? o.correction.value : 1.0);
+    soma__composite_begin(x->ctx, "var");
     soma_reduce_opts keep = o;
     keep.keepdim = 1;
     soma_tensor *d = soma_sub(x, soma_mean(x, &keep));
@@ -298,14 +305,14 @@ static soma_tensor *root(soma_tensor *x) {
 }
 
 soma_tensor *soma_std_v(soma_tensor *x, const soma_reduce_opts *options, size_t size) {
-    if (!soma__check(&x, 1)) return NULL;
-    soma_interior_begin(x->ctx);
+    if (!soma__check("std", &x, 1)) return NULL;
+    soma__composite_begin(x->ctx, "std");
     return soma_interior_end(x->ctx, root(soma_var_v(x, options, size)));
 }
 
 soma_tensor *soma_norm(soma_tensor *x) {
-    if (!soma__check(&x, 1)) return NULL;
-    soma_interior_begin(x->ctx);
+    if (!soma__check("norm", &x, 1)) return NULL;
+    soma__composite_begin(x->ctx, "norm");
     return soma_interior_end(x->ctx, root(soma_sum(soma_square(x), NULL)));
 }
 
@@ -316,7 +323,7 @@ soma_tensor *soma_logsumexp_v(soma_tensor *x, const soma_reduce_opts *options, s
     soma_context *ctx = x->ctx;
     int64_t shape[SOMA_MAX_DIMS], n = reduced_shape(x, mask, o.keepdim, shape);
     if (!reduced_count(x, mask)) return soma_full(ctx, -__builtin_inf(), (soma_dtype)x->dtype, shape, n); /* the log of an empty sum */
-    soma_interior_begin(ctx);
+    soma__composite_begin(ctx, "logsumexp");
     soma_reduce_opts keep = o;
     keep.keepdim = 1;
     soma_tensor *m = soma_detach(soma_amax(x, &keep));
@@ -326,15 +333,23 @@ soma_tensor *soma_logsumexp_v(soma_tensor *x, const soma_reduce_opts *options, s
 }
 
 soma_tensor *soma_sum_to(soma_tensor *x, const int64_t *shape, int64_t ndim) {
-    if (!soma__check(&x, 1) || !soma__there(x->ctx, "sum_to", shape, ndim)) return NULL;
+    if (!soma__check("sum_to", &x, 1) || !soma__there(x->ctx, "sum_to", shape, ndim)) return NULL;
     if (ndim < 0 || ndim > x->ndim)
         return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "sum_to: %lld dimensions, the tensor has %d", (long long)ndim, x->ndim), NULL;
     soma_reduce_opts o = {.keepdim = 1};
     int64_t lead = x->ndim - ndim;
+    bool fits = true;
+    for (int64_t d = 0; fits && d < ndim; d++) fits = shape[d] == 1 || shape[d] == x->shape[lead + d];
+    if (!fits) {
+        char want[128], have[128];
+        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "sum_to: a tensor of shape %s is not broadcast to %s",
+                         soma__shape_print(shape, ndim, want, sizeof want), soma_shape_text(x, have, sizeof have));
+        return NULL;
+    }
     for (int d = 0; d < x->ndim; d++)
         if (d < lead || (shape[d - lead] == 1 && x->shape[d] != 1)) o.dims[o.ndims++] = d;
-    if (o.ndims) x = soma_sum(x, &o);
-    return soma_reshape(x, shape, ndim);
+    soma__composite_begin(x->ctx, "sum_to");
+    return soma_interior_end(x->ctx, soma_reshape(o.ndims ? soma_sum(x, &o) : x, shape, ndim));
 }
 
 /* argmax and argmin: attr dim, keepdim */
@@ -352,7 +367,7 @@ static int arg_run(const soma__call *c) {
 }
 
 static soma_tensor *arg(int op, soma_tensor *x, int64_t dim, bool keepdim) {
-    if (!soma__check(&x, 1) || !soma__check_dim(x, soma__ops[op]->name, &dim)) return NULL;
+    if (!soma__check(soma__ops[op]->name, &x, 1) || !soma__check_dim(x, soma__ops[op]->name, &dim)) return NULL;
     if (x->ndim && !x->shape[dim]) {
         soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "%s: dimension %lld has no elements", soma__ops[op]->name, (long long)dim);
         return NULL;
@@ -361,5 +376,13 @@ static soma_tensor *arg(int op, soma_tensor *x, int64_t dim, bool keepdim) {
 }
 soma_tensor *soma_argmax(soma_tensor *x, int64_t dim, bool keepdim) { return arg(SOMA_OP_argmax, x, dim, keepdim); }
 soma_tensor *soma_argmin(soma_tensor *x, int64_t dim, bool keepdim) { return arg(SOMA_OP_argmin, x, dim, keepdim); }
+
+static soma_tensor *arg_all(const char *call, soma_tensor *x, soma_tensor *(*of)(soma_tensor *, int64_t, bool)) {
+    if (!soma__check(call, &x, 1)) return NULL;
+    soma__composite_begin(x->ctx, call);
+    return soma_interior_end(x->ctx, of(soma_flatten(x, 0, -1), 0, false));
+}
+soma_tensor *soma_argmax_all(soma_tensor *x) { return arg_all("argmax_all", x, soma_argmax); }
+soma_tensor *soma_argmin_all(soma_tensor *x) { return arg_all("argmin_all", x, soma_argmin); }
 const soma__op_def soma__op_argmax = {.name = "argmax", .cls = SOMA__CLASS_STRIDED, .run = arg_run};
 const soma__op_def soma__op_argmin = {.name = "argmin", .cls = SOMA__CLASS_STRIDED, .run = arg_run};

@@ -9,8 +9,7 @@
 /* The sum of n elements side by side, in the reduction order. */
 float soma__sum_f32(const float *x, int64_t n);
 double soma__sum_f64(const double *x, int64_t n);
-/* Is the element at offset b larger (smaller) than that at a? NaN counts as largest and as smallest. */
-bool soma__better(const soma__operand *x, int64_t a, int64_t b, bool largest);
-bool soma__is_nan(const soma__operand *x, int64_t at);
+/* Does the element at offset a stand before that at b when the largest (smallest) come first? NaN counts as largest, as torch sorts. */
+bool soma__before(const soma__operand *x, int64_t a, int64_t b, bool largest);
 
 #endif

@@ -39,7 +39,7 @@ static int softmax_run(const soma__call *c) {
 }
 
 static soma_tensor *record(int op, soma_tensor *x, int64_t dim) {
-    if (!soma__check(&x, 1) || !soma__check_dim(x, soma__ops[op]->name, &dim)) return NULL;
+    if (!soma__check(soma__ops[op]->name, &x, 1) || !soma__check_dim(x, soma__ops[op]->name, &dim)) return NULL;
     if (!soma__is_float(x->dtype) && !(x = soma_to(x, SOMA_F32))) return NULL;
     soma__record r = {op, (soma_dtype)x->dtype, x->ndim, x->shape, &x, 1, &dim, 1};
     return soma__graph_record(x->ctx, &r);

@@ -40,7 +40,7 @@ static int view_run(const soma__call *c) {
 /* reshape */
 
 soma_tensor *soma_reshape(soma_tensor *x, const int64_t *shape, int64_t ndim) {
-    if (!soma__check(&x, 1) || !soma__there(x->ctx, "reshape", shape, ndim)) return NULL;
+    if (!soma__check("reshape", &x, 1) || !soma__there(x->ctx, "reshape", shape, ndim)) return NULL;
     int64_t to[SOMA_MAX_DIMS], known = 1, numel, infer = -1;
     char have[128];
     for (int64_t i = 0; i < ndim && ndim <= SOMA_MAX_DIMS; i++) {
@@ -48,7 +48,7 @@ soma_tensor *soma_reshape(soma_tensor *x, const int64_t *shape, int64_t ndim) {
         if (shape[i] == -1 && infer < 0) infer = i;
         else if (shape[i] < 0 || __builtin_mul_overflow(known, shape[i], &known)) known = 0, infer = -1;
     }
-    if (infer >= 0) to[infer] = known ? x->numel / known : 0;
+    if (infer >= 0) to[infer] = known ? x->numel / known : -1; /* beside a size of 0 it could be anything */
     if (ndim > SOMA_MAX_DIMS || ndim < 0 || !soma__shape_ok(to, ndim, &numel) || numel != x->numel) {
         char want[128];
         soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "reshape: shape %s does not have the %lld elements of %s",
@@ -76,7 +76,7 @@ const soma__op_def soma__op_reshape = {.name = "reshape", .cls = SOMA__CLASS_VIE
 /* permute */
 
 soma_tensor *soma_permute(soma_tensor *x, const int64_t *dims, int64_t ndim) {
-    if (!soma__check(&x, 1) || !soma__there(x->ctx, "permute", dims, ndim)) return NULL;
+    if (!soma__check("permute", &x, 1) || !soma__there(x->ctx, "permute", dims, ndim)) return NULL;
     int64_t to[SOMA_MAX_DIMS], shape[SOMA_MAX_DIMS];
     unsigned seen = 0;
     bool fine = ndim == x->ndim;
@@ -110,7 +110,7 @@ const soma__op_def soma__op_permute = {.name = "permute", .cls = SOMA__CLASS_VIE
 /* slice: attr dim, start, step */
 
 soma_tensor *soma_slice(soma_tensor *x, int64_t dim, int64_t start, int64_t end, int64_t step) {
-    if (!soma__check(&x, 1) || !soma__check_dim(x, "slice", &dim)) return NULL;
+    if (!soma__check("slice", &x, 1) || !soma__check_dim(x, "slice", &dim)) return NULL;
     if (step < 1 || !x->ndim) {
         soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "slice: step %lld of a tensor of %d dimensions; at least 1 and one dimension are wanted",
                          (long long)step, x->ndim);
@@ -136,7 +136,7 @@ static bool slice_view(const soma__operand *in, const int64_t *attr, int n_attr,
 }
 
 static soma_tensor *slice_backward(soma_tensor *g, const int64_t *shape, int64_t ndim, const int64_t *attr) {
-    if (!soma__check(&g, 1)) return NULL;
+    if (!soma__check("slice_backward", &g, 1)) return NULL;
     soma__record r = {SOMA_OP_slice_backward, (soma_dtype)g->dtype, ndim, shape, &g, 1, attr, 3};
     return soma__graph_record(g->ctx, &r);
 }
@@ -167,7 +167,7 @@ const soma__op_def soma__op_slice_backward = {
 /* expand */
 
 soma_tensor *soma_expand(soma_tensor *x, const int64_t *shape, int64_t ndim) {
-    if (!soma__check(&x, 1) || !soma__there(x->ctx, "expand", shape, ndim)) return NULL;
+    if (!soma__check("expand", &x, 1) || !soma__there(x->ctx, "expand", shape, ndim)) return NULL;
     int64_t to[SOMA_MAX_DIMS];
     bool fine = ndim >= x->ndim && ndim <= SOMA_MAX_DIMS;
     for (int64_t i = 0; fine && i < ndim; i++) {
@@ -209,14 +209,14 @@ const soma__op_def soma__op_detach = {.name = "detach", .cls = SOMA__CLASS_VIEW,
 /* composites */
 
 soma_tensor *soma_transpose(soma_tensor *x, int64_t dim0, int64_t dim1) {
-    if (!soma__check(&x, 1) || !soma__check_dim(x, "transpose", &dim0) || !soma__check_dim(x, "transpose", &dim1)) return NULL;
+    if (!soma__check("transpose", &x, 1) || !soma__check_dim(x, "transpose", &dim0) || !soma__check_dim(x, "transpose", &dim1)) return NULL;
     int64_t dims[SOMA_MAX_DIMS];
     for (int i = 0; i < x->ndim; i++) dims[i] = i == dim0 ? dim1 : i == dim1 ? dim0 : i;
     return soma_permute(x, dims, x->ndim);
 }
 
 soma_tensor *soma_squeeze(soma_tensor *x, int64_t dim) {
-    if (!soma__check(&x, 1) || !soma__check_dim(x, "squeeze", &dim)) return NULL;
+    if (!soma__check("squeeze", &x, 1) || !soma__check_dim(x, "squeeze", &dim)) return NULL;
     if (!x->ndim || x->shape[dim] != 1) return x;
     int64_t shape[SOMA_MAX_DIMS], n = 0;
     for (int i = 0; i < x->ndim; i++)
@@ -225,10 +225,14 @@ soma_tensor *soma_squeeze(soma_tensor *x, int64_t dim) {
 }
 
 soma_tensor *soma_unsqueeze(soma_tensor *x, int64_t dim) {
-    if (!soma__check(&x, 1)) return NULL;
+    if (!soma__check("unsqueeze", &x, 1)) return NULL;
     int64_t d = dim < 0 ? dim + x->ndim + 1 : dim, shape[SOMA_MAX_DIMS + 1];
-    if (d < 0 || d > x->ndim || x->ndim == SOMA_MAX_DIMS) {
+    if (d < 0 || d > x->ndim) {
         soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "unsqueeze: dimension %lld of a tensor of %d dimensions", (long long)dim, x->ndim);
+        return NULL;
+    }
+    if (x->ndim == SOMA_MAX_DIMS) {
+        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "unsqueeze: a tensor has %d dimensions at most, and the input has them", SOMA_MAX_DIMS);
         return NULL;
     }
     for (int i = 0, k = 0; i <= x->ndim; i++) shape[i] = i == d ? 1 : x->shape[k++];
@@ -236,7 +240,7 @@ soma_tensor *soma_unsqueeze(soma_tensor *x, int64_t dim) {
 }
 
 soma_tensor *soma_flatten(soma_tensor *x, int64_t start_dim, int64_t end_dim) {
-    if (!soma__check(&x, 1) || !soma__check_dim(x, "flatten", &start_dim) || !soma__check_dim(x, "flatten", &end_dim)) return NULL;
+    if (!soma__check("flatten", &x, 1) || !soma__check_dim(x, "flatten", &start_dim) || !soma__check_dim(x, "flatten", &end_dim)) return NULL;
     int64_t shape[SOMA_MAX_DIMS] = {0}, n = 0, one = 1;
     if (!x->ndim) return soma_reshape(x, &one, 1);
     if (end_dim < start_dim) {
@@ -251,7 +255,7 @@ soma_tensor *soma_flatten(soma_tensor *x, int64_t start_dim, int64_t end_dim) {
 }
 
 soma_tensor *soma_select(soma_tensor *x, int64_t dim, int64_t index) {
-    if (!soma__check(&x, 1) || !soma__check_dim(x, "select", &dim)) return NULL;
+    if (!soma__check("select", &x, 1) || !soma__check_dim(x, "select", &dim)) return NULL;
     int64_t n = x->ndim ? x->shape[dim] : 0, i = index < 0 ? index + n : index;
     if (i < 0 || i >= n) {
         soma_error_raise(x->ctx, SOMA_ERROR_RANGE, "select: index %lld is outside dimension %lld of size %lld", (long long)index, (long long)dim,
@@ -261,5 +265,11 @@ soma_tensor *soma_select(soma_tensor *x, int64_t dim, int64_t index) {
     return soma_squeeze(soma_slice(x, dim, i, i + 1, 1), dim);
 }
 
-soma_tensor *soma_expand_as(soma_tensor *x, soma_tensor *other) { return other ? soma_expand(x, other->shape, other->ndim) : NULL; }
-soma_tensor *soma_reshape_as(soma_tensor *x, soma_tensor *other) { return other ? soma_reshape(x, other->shape, other->ndim) : NULL; }
+soma_tensor *soma_expand_as(soma_tensor *x, soma_tensor *other) {
+    soma_tensor *in[2] = {x, other};
+    return soma__check("expand_as", in, 2) ? soma_expand(x, other->shape, other->ndim) : NULL;
+}
+soma_tensor *soma_reshape_as(soma_tensor *x, soma_tensor *other) {
+    soma_tensor *in[2] = {x, other};
+    return soma__check("reshape_as", in, 2) ? soma_reshape(x, other->shape, other->ndim) : NULL;
+}

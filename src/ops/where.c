@@ -6,7 +6,7 @@
 
 soma_tensor *soma_where(soma_tensor *condition, soma_tensor *a, soma_tensor *b) {
     soma_tensor *in[3] = {condition, a, b};
-    if (!soma__check(in, 3)) return NULL;
+    if (!soma__check("where", in, 3)) return NULL;
     if (condition->dtype != SOMA_BOOL) {
         soma_error_raise(a->ctx, SOMA_ERROR_DTYPE, "where: the condition is %s, bool is wanted", soma_dtype_name((soma_dtype)condition->dtype));
         return NULL;
@@ -49,7 +49,7 @@ static void where_grad(const soma__vjp *v) {
 const soma__op_def soma__op_where = {.name = "where", .cls = SOMA__CLASS_ELEMENTWISE, .run = where_run, .grad = where_grad};
 
 soma_tensor *soma_to(soma_tensor *x, soma_dtype dtype) {
-    if (!soma__check(&x, 1)) return NULL;
+    if (!soma__check("to", &x, 1)) return NULL;
     if ((unsigned)dtype >= SOMA_DTYPES) return soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "to: %d is no dtype", (int)dtype), NULL;
     if (x->dtype == (int)dtype) return x;
     soma__record r = {SOMA_OP_to, dtype, x->ndim, x->shape, &x, 1, NULL, 0};

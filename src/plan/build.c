@@ -68,7 +68,7 @@ static soma__step *emit(soma__builder *b, const soma__call *call, uint32_t out) 
     s->entry = out;
     s->call.env = &b->ctx->plans->env;
     s->group = SOMA__NONE;
-    s->run = soma__plan_kernel(b->ctx, &s->call, &s->note);
+    s->run = soma__plan_kernel(b->ctx, &s->call, &s->kernel);
     const soma__op_def *def = soma__ops[call->op];
     int threads = soma__pool_threads(b->ctx->pool);
     size_t bytes = (size_t)soma__cpu_scratch(&s->call, threads), reference = def->scratch ? def->scratch(&s->call, threads) : 0;
@@ -112,11 +112,7 @@ void soma__lower_resolve(soma__builder *b, uint32_t i, int k, soma__operand *o, 
     uint32_t ref = soma__entry_ref(b->ctx, i, k), at = SOMA__REF_INDEX(ref);
     const soma__value *v = &b->p->values[at];
     int op = soma__entry_op(b->ctx, at);
-    if (op != SOMA_OP_leaf && soma__ops[op]->cls == SOMA__CLASS_UPDATE) { /* which of the variables it writes */
-        while (soma__entry_op(b->ctx, SOMA__REF_INDEX(ref)) != SOMA_OP_leaf)
-            ref = soma__entry_ref(b->ctx, SOMA__REF_INDEX(ref), (int)SOMA__REF_OUTPUT(ref));
-        v = &b->p->values[SOMA__REF_INDEX(ref)];
-    }
+    if (op != SOMA_OP_leaf && soma__ops[op]->cls == SOMA__CLASS_UPDATE) v = &b->p->values[soma__plan_variable(b->ctx, ref)];
     *value = v->base;
     *offset = v->offset;
     soma__lower_describe(o, x->in[k], v->strides);
@@ -178,7 +174,7 @@ static void list_writes(soma__builder *b) {
     soma__plan *p = b->p;
     for (uint32_t i = 0; i < p->n_entries; i++)
         for (int k = 0; p->values[i].needed && k < soma__plan_writes(b->ctx, i); k++) {
-            uint32_t leaf = soma__plan_variable(b->ctx, p, soma__entry_ref(b->ctx, i, k));
+            uint32_t leaf = soma__plan_variable(b->ctx, soma__entry_ref(b->ctx, i, k));
             if (!p->values[leaf].written) p->writes[p->n_writes++] = leaf;
             p->values[leaf].written = true;
         }
@@ -194,8 +190,7 @@ static void keep_packed(soma__builder *b, const soma__call *call, uint32_t value
     size_t bytes = (size_t)((n + 31) / 32 * 32 * k) * sizeof(float);
     if (soma__entry_op(b->ctx, value) != SOMA_OP_leaf || !soma__entry_tensor(b->ctx, value)->var) return;
     if (m > PACKED_ROWS || k > SOMA__GEMM_BLOCK || bytes > PACKED_BYTES) return;
-    for (int j = 0; j < p->n_writes; j++)
-        if (p->writes[j] == value) return;
+    if (p->values[value].written) return;
     p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, bytes};
 }
 
@@ -209,7 +204,6 @@ static void lower_group(soma__builder *b, soma__group *g) {
     call.in = soma__lower_take(b, 2 * sizeof *call.in);
     if (b->failed) return;
     bool product = g->product != SOMA__NONE;
-    const char *note = NULL;
     call.op = product ? SOMA_OP_matmul : x->op;
     soma__lower_describe(&call.out, x, p->values[first].strides);
     if (product) {
@@ -222,13 +216,12 @@ static void lower_group(soma__builder *b, soma__group *g) {
         }
         for (int k = 0; k < 2; k++) soma__lower_read(b, values[k]);
     }
-    soma__pass *pass = !product || g->n > 1 ? soma__plan_program(b, g, &note) : NULL;
+    soma__pass *pass = !product || g->n > 1 ? soma__plan_program(b, g) : NULL;
     if (b->failed) return;
     call.pass = pass;
     if (product && values[1] < p->n_entries) keep_packed(b, &call, values[1]);
     soma__step *step = emit(b, &call, first);
-    if (!product) step->run = soma__pass_kernel(b->ctx->isa);
-    if (note) step->note = note;
+    if (!product) step->run = soma__pass_kernel(b->ctx->isa), step->kernel = "elementwise";
     step->group = (uint32_t)(g - p->groups);
     for (int k = 0; k < g->n; k++) note_change(b, step, g->members[k]);
     for (int k = 0; product && k < 2; k++) soma__lower_bind(b, &step->call.in[k].data, values[k], offsets[k], step->call.in[k].dtype);
@@ -254,11 +247,13 @@ static bool allocate(soma__builder *b) {
     for (uint32_t i = 0; i < t->count; i++) inputs += (size_t)soma__entry_inputs(b->ctx, i);
     p->n_entries = t->count;
     p->n_keys = t->n_keys;
+    p->tensors = soma__lower_take(b, (t->count + 1) * sizeof *p->tensors);
     p->keys = soma__lower_take(b, (t->n_keys + 1) * sizeof *p->keys);
     p->values = soma__lower_take(b, (t->count + inputs + 1) * sizeof *p->values);
     p->groups = soma__lower_take(b, (t->work + 1) * sizeof *p->groups);
     p->units = soma__lower_take(b, (t->work + 1) * sizeof *p->units);
     p->packs = soma__lower_take(b, (t->work + 1) * sizeof *p->packs);
+    p->writers = soma__lower_take(b, (t->work + 1) * sizeof *p->writers);
     p->writes = soma__lower_take(b, (inputs + 1) * sizeof *p->writes);
     p->written = soma__lower_take(b, (inputs + 1) * sizeof *p->written);
     p->slab_values = soma__lower_take(b, (t->count + inputs + 1) * sizeof *p->slab_values);
@@ -269,6 +264,7 @@ static bool allocate(soma__builder *b) {
     p->aliases = soma__lower_take(b, (t->count + 1) * sizeof *p->aliases);
     if (b->failed) return false;
     if (t->n_keys) memcpy(p->keys, t->keys, t->n_keys * sizeof *p->keys);
+    for (size_t i = 0; i < t->count; i++) p->tensors[i] = t->entries[i].x;
     b->n_values = (uint32_t)t->count;
     return true;
 }

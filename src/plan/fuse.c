@@ -11,13 +11,18 @@
 
 #define MEMBERS 32
 
+/* An open group that reads a variable. */
+typedef struct reading {
+    uint32_t group, next; /* the next one's number, and 1 */
+} reading;
+
 typedef struct fuser {
     soma_context *ctx;
     soma__plan *p;
-    uint32_t first, open; /* groups before the first are emitted; how many are not */
+    reading *links;
+    uint32_t n_links;
+    uint32_t *writing, n_writing; /* groups that write, since the last node that may fail */
 } fuser;
-
-#define OPEN 1024 /* groups at once, at most: each write looks at all of them */
 
 static bool in_pass(int dtype) { return dtype == SOMA_F32 || dtype == SOMA_BOOL; }
 
@@ -35,17 +40,17 @@ static bool fusable(const soma_context *ctx, const soma__plan *p, uint32_t i) {
     return (soma__ops[op]->cls == SOMA__CLASS_ELEMENTWISE || writes) && soma__pass_has(op);
 }
 
-/* The group is open no more. */
-static void emitted(fuser *f, soma__group *g) {
-    g->emitted = true;
-    f->open--;
-    while (f->first < f->p->n_groups && f->p->groups[f->first].emitted) f->first++;
+/* The group that a group became a part of, or itself. */
+static uint32_t whole(const fuser *f, uint32_t g) {
+    while (g != SOMA__NONE && f->p->groups[g].into != SOMA__NONE) g = f->p->groups[g].into;
+    return g;
 }
 
 /* Puts an open group in its place of the order. */
 static void emit_group(fuser *f, uint32_t g) {
+    g = whole(f, g);
     if (g == SOMA__NONE || f->p->groups[g].emitted) return;
-    emitted(f, &f->p->groups[g]);
+    f->p->groups[g].emitted = true;
     f->p->units[f->p->n_units++] = g | SOMA__UNIT_GROUP;
 }
 
@@ -71,11 +76,20 @@ static bool reads(const fuser *f, uint32_t i, uint32_t leaf) {
     return false;
 }
 
-static bool group_reads(const fuser *f, const soma__group *g, uint32_t leaf) {
-    if (g->product != SOMA__NONE && reads(f, g->product, leaf)) return true;
-    for (int m = g->product != SOMA__NONE; m < g->n; m++)
-        if (reads(f, g->members[m], leaf)) return true;
-    return false;
+static void append_reader(fuser *f, uint32_t leaf, uint32_t g) {
+    soma__value *v = &f->p->values[leaf];
+    f->links[f->n_links++] = (reading){g, 0};
+    if (v->reading) f->links[v->latest - 1].next = f->n_links;
+    else v->reading = f->n_links;
+    v->latest = f->n_links;
+}
+
+/* Remembers the variables that entry i, which is computed by group g, reads. */
+static void note_reads(fuser *f, uint32_t i, uint32_t g) {
+    for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++) {
+        uint32_t leaf = soma__plan_base(f->ctx, f->p, soma__entry_ref(f->ctx, i, k));
+        if (soma__entry_tensor(f->ctx, leaf)->var) append_reader(f, leaf, g);
+    }
 }
 
 /* Does a group read the variable anywhere else than at the element that it is about to write? */
@@ -97,21 +111,24 @@ static bool group_reads_elsewhere(const fuser *f, const soma__group *g, uint32_t
 /* Entry i overwrites variables: open groups that read their old values go first. */
 static void emit_readers(fuser *f, uint32_t i, uint32_t but) {
     for (int k = 0; k < soma__plan_writes(f->ctx, i); k++) {
-        uint32_t leaf = soma__plan_variable(f->ctx, f->p, soma__entry_ref(f->ctx, i, k));
-        for (uint32_t g = f->first; g < f->p->n_groups; g++)
-            if (g != but && !f->p->groups[g].emitted && group_reads(f, &f->p->groups[g], leaf)) emit_group(f, g);
+        soma__value *leaf = &f->p->values[soma__plan_variable(f->ctx, soma__entry_ref(f->ctx, i, k))];
+        uint32_t own = 0;
+        for (uint32_t at = leaf->reading; at; at = f->links[at - 1].next) {
+            if (whole(f, f->links[at - 1].group) == but) own = at;
+            else emit_group(f, f->links[at - 1].group);
+        }
+        leaf->reading = leaf->latest = own;
+        if (own) f->links[own - 1].next = 0;
     }
 }
 
 static soma__group *new_group(fuser *f) {
     soma__plan *p = f->p;
-    if (f->open == OPEN) emit_group(f, f->first);
     soma__group *g = &p->groups[p->n_groups];
-    *g = (soma__group){.product = SOMA__NONE};
+    *g = (soma__group){.product = SOMA__NONE, .into = SOMA__NONE};
     g->members = soma__scope_alloc(&p->memory, MEMBERS * sizeof *g->members, 8);
     if (!g->members) return soma__no_memory(f->ctx);
     p->n_groups++;
-    f->open++;
     return g;
 }
 
@@ -135,7 +152,9 @@ static void add_member(fuser *f, soma__group *g, uint32_t i) {
     g->n_external += new_operands(f, g, i);
     g->members[g->n++] = i;
     v->group = (uint32_t)(g - f->p->groups);
+    if (soma__plan_writes(f->ctx, i) && !g->writes) f->writing[f->n_writing++] = v->group;
     g->writes |= soma__plan_writes(f->ctx, i) > 0;
+    if (g->product == SOMA__NONE || g->n > 1) note_reads(f, i, v->group);
     if (g->transposed && !v->dense) v->strides[0] = 1, v->strides[1] = x->shape[0];
 }
 
@@ -165,7 +184,7 @@ static bool joins(const fuser *f, const soma__group *g, uint32_t number, uint32_
         if ((writes && k != writes) || f->p->values[at].group != number || updated || !soma__same_shape(x, x->in[k])) return false;
     }
     for (int k = 0; k < writes; k++)
-        if (group_reads_elsewhere(f, g, soma__plan_variable(f->ctx, f->p, soma__entry_ref(f->ctx, i, k)))) return false;
+        if (group_reads_elsewhere(f, g, soma__plan_variable(f->ctx, soma__entry_ref(f->ctx, i, k)))) return false;
     return true;
 }
 
@@ -187,11 +206,15 @@ static bool merge(fuser *f, uint32_t into, uint32_t from, uint32_t i) {
         return false;
     if (a->transposed != b->transposed && !is_private_to(f, b, i)) return false; /* the layout of its values is known to others */
     for (int m = 0; m < b->n; m++) {
-        if (b->transposed) soma__dense_strides(y->shape, y->ndim, f->p->values[b->members[m]].strides);
-        add_member(f, a, b->members[m]);
+        soma__value *v = &f->p->values[b->members[m]];
+        a->members[a->n++] = b->members[m];
+        v->group = into;
+        if (b->transposed) soma__dense_strides(y->shape, y->ndim, v->strides);
+        if (a->transposed && !v->dense) v->strides[0] = 1, v->strides[1] = y->shape[0];
     }
-    b->n = 0;
-    emitted(f, b);
+    a->n_external += b->n_external;
+    a->writes |= b->writes;
+    b->into = into;
     return true;
 }
 
@@ -255,6 +278,7 @@ static void place_product(fuser *f, uint32_t i) {
     if (!g) return;
     uint32_t view = transposing_view(f, i), first = view == SOMA__NONE ? i : view;
     g->product = i;
+    note_reads(f, i, (uint32_t)(g - p->groups));
     g->swapped = view != SOMA__NONE;
     if (g->swapped) {
         p->values[view].group = p->values[i].group = (uint32_t)(g - p->groups);
@@ -304,8 +328,10 @@ static void take(fuser *f, uint32_t i) {
     else if (fusable(f->ctx, p, i)) place_elementwise(f, i);
     else {
         /* where it fails, what was recorded as written before it is written */
-        for (uint32_t g = f->first; g < p->n_groups && soma__op_fails(soma__entry_op(f->ctx, i), soma__entry_tensor(f->ctx, i)->dtype); g++)
-            if (p->groups[g].writes) emit_group(f, g);
+        if (soma__op_fails(soma__entry_op(f->ctx, i), soma__entry_tensor(f->ctx, i)->dtype)) {
+            for (uint32_t w = 0; w < f->n_writing; w++) emit_group(f, f->writing[w]);
+            f->n_writing = 0;
+        }
         emit_inputs(f, i);
         emit_readers(f, i, SOMA__NONE);
         p->units[p->n_units++] = i;
@@ -314,6 +340,11 @@ static void take(fuser *f, uint32_t i) {
 
 bool soma__plan_fuse(soma_context *ctx, soma__plan *p) {
     fuser f = {.ctx = ctx, .p = p};
+    size_t inputs = 0;
+    for (uint32_t i = 0; i < p->n_entries; i++) inputs += (size_t)soma__entry_inputs(ctx, i);
+    f.links = soma__scope_alloc(&p->memory, (inputs + 1) * sizeof *f.links, 8);
+    f.writing = soma__scope_alloc(&p->memory, (ctx->tape.work + 1) * sizeof *f.writing, 8);
+    if (!f.links || !f.writing) return soma__no_memory(ctx) != NULL;
     soma__plan_need(ctx, p);
     for (int guarded = 1; guarded >= 0; guarded--)
         for (uint32_t i = 0; i < p->n_entries && soma__ok(ctx); i++)

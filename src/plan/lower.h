@@ -24,6 +24,6 @@ void soma__lower_read(soma__builder *b, uint32_t value);
 /* Input k of entry i as an operand; *value and *offset say where its memory is. */
 void soma__lower_resolve(soma__builder *b, uint32_t i, int k, soma__operand *o, uint32_t *value, int64_t *offset);
 /* The group's program, its operands bound (plan/program.c). */
-soma__pass *soma__plan_program(soma__builder *b, const soma__group *g, const char **note);
+soma__pass *soma__plan_program(soma__builder *b, const soma__group *g);
 
 #endif

@@ -19,14 +19,15 @@ int soma__plan_writes(const soma_context *ctx, uint32_t i) {
     return soma__ops[op]->cls == SOMA__CLASS_ASSIGN ? 1 : soma__entry_inputs(ctx, i) - 2;
 }
 
-uint32_t soma__plan_variable(const soma_context *ctx, const soma__plan *p, uint32_t ref) {
+/* A variable is in the tape since its first use there. */
+uint32_t soma__plan_variable(const soma_context *ctx, uint32_t ref) {
     uint32_t i = SOMA__REF_INDEX(ref);
-    return soma__entry_op(ctx, i) == SOMA_OP_leaf ? i : p->values[i].variable[SOMA__REF_OUTPUT(ref)];
+    return soma__entry_op(ctx, i) == SOMA_OP_leaf ? i : soma__entry_tensor(ctx, i)->in[SOMA__REF_OUTPUT(ref)]->index;
 }
 
 uint32_t soma__plan_base(const soma_context *ctx, const soma__plan *p, uint32_t ref) {
     int op = soma__entry_op(ctx, SOMA__REF_INDEX(ref));
-    return op != SOMA_OP_leaf && writes_variables(op) ? soma__plan_variable(ctx, p, ref) : p->values[SOMA__REF_INDEX(ref)].base;
+    return op != SOMA_OP_leaf && writes_variables(op) ? soma__plan_variable(ctx, ref) : p->values[SOMA__REF_INDEX(ref)].base;
 }
 
 /* Does node i want the elements of its input k in C order? Views that only exchange dimensions pass the question on. */
@@ -49,9 +50,9 @@ static void find_guarded(soma_context *ctx, soma__plan *p) {
     for (uint32_t i = 0; i < ctx->tape.count; i++) {
         soma__value *v = &p->values[i];
         int op = soma__entry_op(ctx, i);
-        for (int k = 0; k < soma__plan_writes(ctx, i); k++) v->variable[k] = soma__plan_variable(ctx, p, soma__entry_ref(ctx, i, k));
         v->after_write = op != SOMA_OP_leaf && writes_variables(op);
         for (int k = 0; k < soma__entry_inputs(ctx, i); k++) v->after_write |= p->values[SOMA__REF_INDEX(soma__entry_ref(ctx, i, k))].after_write;
+        if (soma__plan_writes(ctx, i)) p->writers[p->n_writers++] = i;
         if (!v->after_write && soma__op_fails(op, soma__entry_tensor(ctx, i)->dtype)) v->guarded = any = true;
     }
     for (uint32_t i = (uint32_t)ctx->tape.count; any && i-- > 0;)
@@ -91,12 +92,15 @@ void soma__plan_need(soma_context *ctx, soma__plan *p) {
  * the writer: see emit_readers in fuse.c.) */
 static bool assigned_before_last_use(const soma_context *ctx, const soma__plan *p, uint32_t leaf, uint32_t i) {
     if (!soma__entry_tensor(ctx, leaf)->var) return false;
-    for (uint32_t j = i + 1; j <= p->values[i].last_use; j++) {
-        int op = soma__entry_op(ctx, j);
-        if (op == SOMA_OP_leaf || !writes_variables(op)) continue;
-        for (int k = 0; k < soma__plan_writes(ctx, j); k++)
-            if (soma__plan_variable(ctx, p, soma__entry_ref(ctx, j, k)) == leaf) return true;
+    uint32_t first = 0, end = p->n_writers;
+    while (first < end) { /* the first writer behind i */
+        uint32_t middle = (first + end) / 2;
+        if (p->writers[middle] > i) end = middle;
+        else first = middle + 1;
     }
+    for (; first < p->n_writers && p->writers[first] <= p->values[i].last_use; first++)
+        for (int k = 0; k < soma__plan_writes(ctx, p->writers[first]); k++)
+            if (soma__plan_variable(ctx, soma__entry_ref(ctx, p->writers[first], k)) == leaf) return true;
     return false;
 }
 
@@ -139,7 +143,7 @@ void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i) {
     soma__dense_strides(x->shape, x->ndim, v->strides);
     if (op == SOMA_OP_leaf) v->home = SOMA__HOME_LEAF;
     else if (!v->needed) v->home = SOMA__HOME_DEAD;
-    else if (writes_variables(op)) v->base = v->variable[0], v->home = SOMA__HOME_LEAF;
+    else if (writes_variables(op)) v->base = soma__plan_variable(ctx, i), v->home = SOMA__HOME_LEAF;
     else if (v->group == SOMA__NONE && soma__ops[op]->cls == SOMA__CLASS_VIEW && place_view(ctx, p, i)) v->home = p->values[v->base].home;
     else v->home = v->kept ? SOMA__HOME_KEPT : SOMA__HOME_SLAB;
 }

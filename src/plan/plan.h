@@ -26,27 +26,26 @@ typedef struct soma__group {
     bool transposed; /* vectors run along dimension 0 */
     bool writes;     /* a variable is among what it computes */
     bool emitted;
+    uint32_t into; /* the group that it became a part of, or SOMA__NONE */
 } soma__group;
 
 /* What the plan knows of one tape entry. */
-#define SOMA__MOST_WRITES 3 /* variables that an update changes */
-
 typedef struct soma__value {
     uint32_t base;  /* the entry whose memory holds it: itself, or what it is a view of */
     int64_t offset; /* elements from the base's first one */
     int64_t strides[SOMA_MAX_DIMS];
     uint8_t home; /* of the base; only read through it */
     bool needed, kept, view;
-    bool guarded;     /* it may fail, or what may fail waits for it, and it does not wait for a write: computed before all writes */
-    bool after_write; /* reads what this plan writes */
-    bool lives;       /* has its place in the list of slab values */
-    bool dense;       /* somebody wants its elements in C order */
-    bool written;     /* a leaf that is a variable which the plan writes */
-    uint32_t variable[SOMA__MOST_WRITES]; /* of a node that writes: the leaves whose variables it writes */
-    uint32_t group;                       /* number of the group that computes it, or SOMA__NONE */
-    uint32_t readers, reader;             /* needed nodes that read it, and the last one */
-    uint32_t last_use;                    /* the last node that reads it, by itself or through views */
-    size_t slab;                          /* byte offset, HOME_SLAB */
+    bool guarded;             /* it may fail, or what may fail waits for it, and it does not wait for a write: computed before all writes */
+    bool after_write;         /* reads what this plan writes */
+    bool lives;               /* has its place in the list of slab values */
+    bool written;             /* a variable's leaf: a needed node of this plan writes it */
+    bool dense;               /* somebody wants its elements in C order */
+    uint32_t group;           /* number of the group that computes it, or SOMA__NONE */
+    uint32_t reading, latest; /* a variable's leaf: links to the first and the last of the open groups that read it, and 1 */
+    uint32_t readers, reader; /* needed nodes that read it, and the last one */
+    uint32_t last_use;        /* the last node that reads it, by itself or through views */
+    size_t slab;              /* byte offset, HOME_SLAB */
     size_t bytes;
     int first, last; /* steps that write it first and read it last */
 } soma__value;
@@ -55,9 +54,9 @@ typedef struct soma__step {
     int (*run)(const soma__call *call);
     soma__call call;
     uint32_t entry;
-    const char *note; /* for soma_explain: the kernel's name, or what was fused */
-    uint32_t group;   /* or SOMA__NONE */
-    uint32_t changes; /* the newest entry in it that changes a variable, and 1; 0 without one */
+    const char *kernel; /* its name, for soma_explain */
+    uint32_t group;     /* or SOMA__NONE */
+    uint32_t changes;   /* the newest entry in it that changes a variable, and 1; 0 without one */
 } soma__step;
 
 /* A pointer to fill in before a run: *where = memory of `entry` + offset bytes. */
@@ -83,6 +82,8 @@ typedef struct soma__plan {
         size_t bytes;
     } * packs;
     int n_packs;
+    uint32_t *writers; /* entries that change variables */
+    uint32_t n_writers;
     uint32_t *writes; /* leaf entries of the variables that a run changes */
     soma__variable **written;
     int n_writes;
@@ -94,6 +95,7 @@ typedef struct soma__plan {
     } * aliases;
     int n_aliases;
     size_t n_entries;
+    soma_tensor **tensors; /* of the entries: for soma_explain, which is called while they live */
     soma__group *groups;
     uint32_t n_groups;
     uint32_t *units; /* what is run, in order: an entry, or SOMA__UNIT_GROUP and a group */
@@ -126,8 +128,8 @@ void soma__plan_cache_free(soma_context *ctx);
 void soma__plan_need(soma_context *ctx, soma__plan *p);
 /* Strides and home of an entry (plan/place.c). */
 void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i);
-/* The leaf entry of the variable behind a reference: through the assigns before it. */
-uint32_t soma__plan_variable(const soma_context *ctx, const soma__plan *p, uint32_t ref);
+/* The leaf entry of the variable behind a reference. */
+uint32_t soma__plan_variable(const soma_context *ctx, uint32_t ref);
 /* The entry whose memory holds what a reference means: of what an update left, that one variable. */
 uint32_t soma__plan_base(const soma_context *ctx, const soma__plan *p, uint32_t ref);
 /* How many variables an entry writes: its first inputs. */

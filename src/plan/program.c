@@ -2,7 +2,6 @@
  * in a slot, one that is needed outside is stored. */
 #include "plan/lower.h"
 
-#include <stdio.h>
 #include <string.h>
 
 typedef struct writer {
@@ -260,25 +259,9 @@ static void finish(writer *w) {
     soma__pass_link(b->ctx->isa, p);
 }
 
-/* "matmul + add + relu" */
-static const char *describe(soma__builder *b, const soma__group *g) {
-    char text[256];
-    size_t at = 0;
-    for (int m = 0; m < g->n; m++) {
-        int op = m == 0 && g->product != SOMA__NONE ? SOMA_OP_matmul : soma__entry_tensor(b->ctx, g->members[m])->op;
-        int n = snprintf(text + at, sizeof text - at, "%s%s", m ? " + " : "", soma__ops[op]->name);
-        if (n < 0 || (size_t)n >= sizeof text - at) break;
-        at += (size_t)n;
-    }
-    char *copy = soma__lower_take(b, at + 1);
-    if (copy) memcpy(copy, text, at), copy[at] = 0;
-    return copy;
-}
-
-soma__pass *soma__plan_program(soma__builder *b, const soma__group *g, const char **note) {
+soma__pass *soma__plan_program(soma__builder *b, const soma__group *g) {
     writer program = {.b = b, .g = g, .acc = SOMA__NONE}, *w = &program;
     soma__pass *p = soma__lower_take(b, sizeof *p);
-    *note = describe(b, g);
     if (b->failed) return NULL;
     w->p = p;
     w->like = soma__entry_tensor(b->ctx, g->members[0]);

@@ -190,7 +190,7 @@ static void make_draw(maker *m, int dtype) {
     if (m->call.op == SOMA_OP_bernoulli) {
         input(m, dtype, 1, &n, false);
         for (int64_t i = 0; dtype == SOMA_F32 && i < n; i++)
-            if (below(m, 4)) ((float *)m->in[1].data)[i] = (float)check_random(&m->random);
+            ((float *)m->in[1].data)[i] = below(m, 4) ? (float)check_random(&m->random) : (float)below(m, 2);
     }
     result(m, dtype, 1, &n);
 }

@@ -22,11 +22,11 @@ static unsigned char labels[HEAD_Y + COUNT] = {0, 0, 8, 1, 0, 0, 0, COUNT, 3, 0,
 
 /* The path of a name, at the same place each time. */
 static const char *path_of(const char *name) {
-    static char paths[16][160];
+    static char paths[24][160];
     char path[160];
     int i = 0;
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    while (paths[i][0] && strcmp(paths[i], path) != 0) assert_true(++i < 16);
+    while (paths[i][0] && strcmp(paths[i], path) != 0) assert_true(++i < 24);
     return strcpy(paths[i], path);
 }
 
@@ -68,7 +68,7 @@ static void a_file_cut_at_any_byte_is_refused(void **state) {
     const char *x = plain("x", images, sizeof images), *y = plain("y", labels, sizeof labels);
     for (size_t n = 0; n < sizeof images; n++) {
         const char *cut = plain("cut", images, n);
-        refused(ctx, cut, y, SOMA_ERROR_FORMAT, cut, n < 4 ? "no idx file" : n < HEAD_X ? "header" : "truncated");
+        refused(ctx, cut, y, SOMA_ERROR_FORMAT, cut, n < 4 ? "no idx file: it has" : n < HEAD_X ? "its header of 16 bytes is cut" : "truncated");
     }
     for (size_t n = 0; n < sizeof labels; n++) {
         const char *cut = plain("cut", labels, n);
@@ -78,6 +78,12 @@ static void a_file_cut_at_any_byte_is_refused(void **state) {
     memcpy(longer, images, sizeof images);
     const char *over = plain("over", longer, sizeof longer);
     refused(ctx, over, y, SOMA_ERROR_FORMAT, over, "wants 30 bytes of data, the file has 31");
+    static const unsigned char huge[] = {0, 0, 8, 4, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
+                               flat[] = {0, 0, 8, 3, 0, 0, 0, COUNT, 0, 0, 0, 2, 0, 0, 0, 0};
+    const char *path = plain("huge", huge, sizeof huge);
+    refused(ctx, path, y, SOMA_ERROR_FORMAT, path, "wants more data than there can be");
+    path = plain("flat", flat, sizeof flat);
+    refused(ctx, path, y, SOMA_ERROR_FORMAT, path, "its images have no elements: dimension 2 is 0");
     soma_context_free(ctx);
 }
 

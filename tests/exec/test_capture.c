@@ -48,9 +48,9 @@ static void slots_are_checked(void **state) {
         check_error(ctx, SOMA_ERROR_SHAPE, "capture: slot 0");
     }
     assert_null(capture(ctx, m, &(soma_slot){{1}, 1, 6}));
-    check_error(ctx, SOMA_ERROR_DTYPE, "capture: slot 0 has the dtype 6");
+    check_error(ctx, SOMA_ERROR_DTYPE, "capture: slot 0: 6 is no dtype");
     assert_null(capture(ctx, m, &(soma_slot){{1}, 1, -1}));
-    check_error(ctx, SOMA_ERROR_DTYPE, "dtype -1");
+    check_error(ctx, SOMA_ERROR_DTYPE, "capture: slot 0: -1 is no dtype");
     const float x[4] = {1, -2, 3, 4};
     soma_program *p = capture(ctx, m, &(soma_slot){{4}, 1, SOMA_F32});
     assert_int_equal(soma_program_bind(p, 0, x, NULL), SOMA_OK);
@@ -308,12 +308,34 @@ static void one_thread_at_a_time(void **state) {
 #endif
 }
 
+static soma_status seven(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
+    (void)ctx, (void)user, (void)in, (void)n_in, (void)out, (void)n_out;
+    return (soma_status)7;
+}
+
+static void statuses_that_are_none_are_errors(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    assert_null(soma_capture(ctx, seven, NULL, NULL, 0, 1, &(soma_capture_opts){.max_shapes = -1}));
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "capture: 1 outputs, max_shapes -1");
+    assert_null(soma_capture(ctx, seven, NULL, NULL, 0, (size_t)1 << 60, NULL));
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "capture: 1152921504606846976 outputs");
+    assert_int_equal(soma_program_run(soma_capture(ctx, seven, NULL, NULL, 0, 1, NULL)), SOMA_ERROR_ARGUMENT);
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "capture: the body failed with status 7");
+    soma_context_free(ctx);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_program_runs_in_the_mode_of_its_capture), cmocka_unit_test(slots_are_checked),
-        cmocka_unit_test(explain_shows_gradients_to_be_stored),      cmocka_unit_test(an_old_value_is_missed_by_name),
-        cmocka_unit_test(inputs_are_not_read_in_the_body),           cmocka_unit_test(gradients_accumulate_over_runs),
-        cmocka_unit_test(backward_sees_what_programs_change),        cmocka_unit_test(a_failed_run_is_no_step_or_a_whole_one),
-        cmocka_unit_test(any_number_of_shapes_may_be_kept),          cmocka_unit_test(one_thread_at_a_time)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(statuses_that_are_none_are_errors),
+                                       cmocka_unit_test(a_program_runs_in_the_mode_of_its_capture),
+                                       cmocka_unit_test(slots_are_checked),
+                                       cmocka_unit_test(explain_shows_gradients_to_be_stored),
+                                       cmocka_unit_test(an_old_value_is_missed_by_name),
+                                       cmocka_unit_test(inputs_are_not_read_in_the_body),
+                                       cmocka_unit_test(gradients_accumulate_over_runs),
+                                       cmocka_unit_test(backward_sees_what_programs_change),
+                                       cmocka_unit_test(a_failed_run_is_no_step_or_a_whole_one),
+                                       cmocka_unit_test(any_number_of_shapes_may_be_kept),
+                                       cmocka_unit_test(one_thread_at_a_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

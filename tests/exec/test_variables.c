@@ -343,8 +343,34 @@ static void a_failed_pass_leaves_no_gradient_of_a_closed_scope(void **state) {
     soma_context_free(ctx);
 }
 
+/* What an error kept from being assigned was not assigned: values of before can be computed again. */
+static void an_assign_that_did_not_happen_leaves_no_trace(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    const int64_t seven = 7;
+    const float ones[2] = {1, 1};
+    soma_tensor *w = soma_variable(soma_from(ctx, ones, SOMA_F32, SOMA_SHAPE(2)), &(soma_variable_opts){.requires_grad = 1});
+    soma_eval(ctx);
+    soma_tensor *bad = soma_gather(w, 0, soma_from(ctx, &seven, SOMA_I64, SOMA_SHAPE(1))), *z = soma_mul_scalar(w, 3);
+    soma_assign(w, soma_mul_scalar(w, 2));
+    double v;
+    float got[2];
+    soma_item(bad, &v);
+    check_error(ctx, SOMA_ERROR_RANGE, "index 7 is outside");
+    soma_read(z, got, sizeof got);
+    check_error(ctx, SOMA_ERROR_STATE, "the value of 'mul' was lost when its evaluation failed");
+    assert_int_equal(soma_read(soma_add_scalar(z, 1), got, sizeof got), SOMA_OK);
+    assert_true(got[0] == 4 && got[1] == 4);
+    assert_int_equal(soma_backward(soma_sum(z, NULL), NULL), SOMA_OK);
+    soma_read(soma_tensor_grad(w), got, sizeof got);
+    assert_true(got[0] == 3);
+    check_fine(ctx);
+    soma_context_free(ctx);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(assigns_run_in_the_order_of_recording),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(an_assign_that_did_not_happen_leaves_no_trace),
+                                       cmocka_unit_test(assigns_run_in_the_order_of_recording),
                                        cmocka_unit_test(two_variables_swap_through_temporaries),
                                        cmocka_unit_test(an_update_comes_after_earlier_readers_and_before_later_ones),
                                        cmocka_unit_test(dead_nodes_are_not_run),

@@ -11,7 +11,7 @@ static soma_tensor *x, *t; /* [2, 3] floats; [2] classes */
 static soma_tensor *const with_null[2] = {NULL, NULL};
 static const int64_t shape[2] = {2, 3};
 
-/* NULL tensors give NULL without an error: the error that made them is pending. Arrays that are NULL are errors. */
+/* NULL tensors give NULL, and beside another tensor, which has a context, an error that names the call. Arrays that are NULL are errors. */
 /* clang-format off */
 #define EACH_SILENT(S)                                                                                                                           \
     S(where, soma_where(NULL, x, x)) S(where_a, soma_where(soma_gt(x, x), NULL, x)) S(where_b, soma_where(soma_gt(x, x), x, NULL)) S(to, soma_to(NULL, SOMA_F32)) \
@@ -25,7 +25,7 @@ static const int64_t shape[2] = {2, 3};
     S(index_select_index, soma_index_select(x, 0, NULL)) S(one_hot, soma_one_hot(NULL, 3)) S(matmul, soma_matmul(NULL, x)) S(matmul_b, soma_matmul(x, NULL)) \
     S(sum, soma_sum(NULL, NULL)) S(mean, soma_mean(NULL, NULL)) S(var, soma_var(NULL, NULL)) S(std, soma_std(NULL, NULL)) S(amax, soma_amax(NULL, NULL)) \
     S(amin, soma_amin(NULL, NULL)) S(max, soma_max(NULL, 0, false, NULL)) S(min, soma_min(NULL, 0, false, NULL)) S(argmax, soma_argmax(NULL, 0, false)) \
-    S(argmin, soma_argmin(NULL, 0, false)) S(topk, soma_topk(NULL, 1, 0, true, NULL)) S(topk_indices, soma_topk_indices(NULL, 1, 0, true)) \
+    S(argmin, soma_argmin(NULL, 0, false)) S(argmax_all, soma_argmax_all(NULL)) S(argmin_all, soma_argmin_all(NULL)) S(topk, soma_topk(NULL, 1, 0, true, NULL)) S(topk_indices, soma_topk_indices(NULL, 1, 0, true)) \
     S(logsumexp, soma_logsumexp(NULL, NULL)) S(softmax, soma_softmax(NULL, 0)) S(log_softmax, soma_log_softmax(NULL, 0)) S(norm, soma_norm(NULL)) \
     S(sum_to, soma_sum_to(NULL, shape, 2)) S(rand, soma_rand(NULL, SOMA_F32, shape, 2)) S(randn, soma_randn(NULL, SOMA_F32, shape, 2)) \
     S(uniform, soma_uniform(NULL, 0, 1, SOMA_F32, shape, 2)) S(normal, soma_normal(NULL, 0, 1, SOMA_F32, shape, 2)) S(bernoulli, soma_bernoulli(NULL)) \
@@ -61,6 +61,7 @@ EACH_SILENT(S)
 static const struct row {
     const char *name;
     soma_tensor *(*call)(void);
+    const char *text;
 } silent[] = {
 #define ACTIVATION0(name, doc) S(name, soma_##name(NULL))
 #define ACTIVATION1(name, a, otherwise, doc) S(name, soma_##name(NULL, 1))
@@ -69,7 +70,7 @@ static const struct row {
 #define LOSS2(name, shapes, options, doc) S(name, soma_##name(NULL, x, NULL)) S(name##_target, soma_##name(x, NULL, NULL))
 #define LOSS3(name, third, shapes, options, doc) \
     S(name, soma_##name(NULL, x, x, NULL)) S(name##_target, soma_##name(x, NULL, x, NULL)) S(name##_third, soma_##name(x, x, NULL, NULL))
-#define S(name, e) {#name, null_##name},
+#define S(name, e) {#name, null_##name, #e},
     EACH_SILENT(S)
 #include "soma/ops.def"
 #undef S
@@ -95,12 +96,24 @@ static void set_up(void) {
     t = soma_from(ctx, classes, SOMA_I64, SOMA_SHAPE(2));
 }
 
+/* Does the call mention x or t? */
+static bool has_context(const char *text) {
+    for (const char *c = text + 1; *c; c++)
+        if ((*c == 'x' || *c == 't') && strchr("( ", c[-1]) && strchr(",)", c[1])) return true;
+    return false;
+}
+
 static void null_gives_null(void **state) {
     (void)state;
     set_up();
     for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) {
         if (silent[i].call()) fail_msg("%s: a result from NULL", silent[i].name);
-        if (soma_error_status(ctx) != SOMA_OK) fail_msg("%s: %s", silent[i].name, soma_error_message(ctx));
+        const char *text = silent[i].text, *say = soma_error_message(ctx), *end = strchr(text, '(');
+        size_t n = (size_t)(end - text) - strlen("soma_");
+        if (!has_context(text)) {
+            if (soma_error_status(ctx) != SOMA_OK) fail_msg("%s: %s", text, say);
+        } else if (soma_error_take(ctx) != SOMA_ERROR_ARGUMENT || strncmp(say, text + strlen("soma_"), n) != 0 || !strstr(say, "is NULL"))
+            fail_msg("%s: %s", text, say);
     }
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         bool there = false;
@@ -191,6 +204,98 @@ static void dropouts_gradient_is_its_mask(void **state) {
         }
 }
 
+/* The call that the user made stands first, whichever op inside it finds the mistake. */
+static void errors_name_the_call_and_the_shapes(void **state) {
+    (void)state;
+    set_up();
+    soma_tensor *i = soma_to(x, SOMA_I64), *rows[2] = {x, soma_ones(ctx, SOMA_F32, SOMA_SHAPE(3, 3))};
+    soma_tensor *eight = soma_ones(ctx, SOMA_F32, SOMA_SHAPE(1, 1, 1, 1, 1, 1, 1, 1));
+    const int64_t most = INT64_MAX / 2;
+#define FAILS(e, status, words) \
+    do { \
+        assert_null(e); \
+        check_error(ctx, status, words); \
+    } while (0)
+    FAILS(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(2, -1)), SOMA_ERROR_SHAPE, "zeros: the shape [2, -1] has a negative size");
+    FAILS(soma_from(ctx, shape, SOMA_F32, &most, 1), SOMA_ERROR_SHAPE, "from: the shape [4611686018427387903] is too large");
+    FAILS(soma_borrow(ctx, shape, (soma_dtype)9, shape, 2), SOMA_ERROR_DTYPE, "borrow: 9 is no dtype");
+    FAILS(soma_one_hot(t, most), SOMA_ERROR_SHAPE, "one_hot: the shape [2, 4611686018427387903] is too large");
+    FAILS(soma_rand(ctx, SOMA_F32, shape, 9), SOMA_ERROR_SHAPE, "rand: a shape of 9 dimensions; 0 to 8 are wanted");
+    FAILS(soma_expand(soma_scalar(ctx, 1), SOMA_SHAPE(most, 9)), SOMA_ERROR_SHAPE, "expand: the shape [4611686018427387903, 9] is too large");
+    FAILS(soma_linear(x, rows[1], soma_ones(ctx, SOMA_F32, SOMA_SHAPE(2))), SOMA_ERROR_SHAPE, "linear: add: shapes [2, 3] and [2] do not");
+    FAILS(soma_linear(x, rows[1], soma_ones(ctx, SOMA_F64, SOMA_SHAPE(3))), SOMA_ERROR_DTYPE, "linear: the bias is float64, the input float32");
+    FAILS(soma_max(x, 2, false, NULL), SOMA_ERROR_ARGUMENT, "max: argmax: dimension 2 is outside");
+    FAILS(soma_stack(rows, 2, 0), SOMA_ERROR_SHAPE, "stack: cat: tensor 1 has shape [1, 3, 3]");
+    FAILS(soma_unsqueeze(eight, 0), SOMA_ERROR_SHAPE, "unsqueeze: a tensor has 8 dimensions at most");
+    FAILS(soma_stack(&eight, 1, 0), SOMA_ERROR_SHAPE, "stack: unsqueeze: a tensor has 8 dimensions at most");
+    FAILS(soma_sum_to(x, SOMA_SHAPE(3, 2)), SOMA_ERROR_SHAPE, "sum_to: a tensor of shape [3, 2] is not broadcast to [2, 3]");
+    FAILS(soma_dropout(i, 0.5, true), SOMA_ERROR_DTYPE, "dropout: rand: int64");
+    FAILS(soma_matmul(soma_expand(x, SOMA_SHAPE(2, 2, 3)), soma_ones(ctx, SOMA_F32, SOMA_SHAPE(4, 3, 3))), SOMA_ERROR_SHAPE,
+          "matmul: shapes [2, 2, 3] and [4, 3, 3] do not fit");
+    FAILS(soma_nn_linear(ctx, 2, 2, &(soma_linear_opts){.dtype = SOMA_I64}), SOMA_ERROR_DTYPE, "linear: the dtype is 2");
+    FAILS(soma_nn_linear(ctx, most, most, NULL), SOMA_ERROR_SHAPE, "linear: 4611686018427387903 inputs");
+    FAILS(soma_mul(x, soma_tensor_grad(x)), SOMA_ERROR_ARGUMENT, "mul: input 1 is NULL");                            /* there is no gradient */
+    FAILS(soma_add(soma_stack(&x, 1, 0), soma_ones(ctx, SOMA_F32, SOMA_SHAPE(4))), SOMA_ERROR_SHAPE, "add: shapes"); /* stack is over */
+    assert_true(strncmp(soma_error_message(ctx), "add: ", 5) == 0);
+    soma_context *other = check_context(NULL);
+    FAILS(soma_where(soma_gt(x, x), x, soma_scalar(other, 1)), SOMA_ERROR_ARGUMENT, "where: input 2 belongs to another context");
+    soma_context_free(other);
+    soma_context_free(ctx);
+}
+
+static void what_torch_refuses_is_refused(void **state) {
+    (void)state;
+    set_up();
+    double v;
+    soma_tensor *none = soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(0)), *p[] = {soma_scalar(ctx, 2), soma_scalar(ctx, (double)NAN), soma_scalar(ctx, -0.5)};
+    FAILS(soma_uniform(ctx, 1, 0, SOMA_F32, shape, 2), SOMA_ERROR_ARGUMENT, "uniform: no numbers from 1 to 0");
+    FAILS(soma_normal(ctx, 0, -1, SOMA_F32, shape, 2), SOMA_ERROR_ARGUMENT, "normal: the standard deviation is -1");
+    FAILS(soma_reshape(none, SOMA_SHAPE(0, -1)), SOMA_ERROR_SHAPE, "reshape: shape [0, -1]");
+    FAILS(soma_dropout_by(x, x), SOMA_ERROR_SHAPE, "dropout_by: the probability has the shape [2, 3]");
+    FAILS(soma_cross_entropy(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(2, 0)), t, NULL), SOMA_ERROR_RANGE, "cross_entropy: the input has no classes");
+    FAILS(soma_cross_entropy(x, t, &(soma_cross_entropy_opts){.ignore_index = SOMA_SET(0.5)}), SOMA_ERROR_ARGUMENT, "ignore_index is 0.5");
+    for (size_t i = 0; i < sizeof p / sizeof *p; i++) {
+        soma_item(soma_bernoulli(p[i]), &v);
+        check_error(ctx, SOMA_ERROR_RANGE, "bernoulli: element 0 is");
+    }
+    soma_context_free(ctx);
+}
+#undef FAILS
+
+static void values_are_torchs(void **state) {
+    (void)state;
+    set_up();
+    static const float mixed[5] = {NAN, 1, INFINITY, NAN, 1};
+    static const uint8_t truths[3] = {2, 255, 0};
+    soma_tensor *m = soma_from(ctx, mixed, SOMA_F32, SOMA_SHAPE(5));
+    float y[5];
+    for (int how = 0; how < 2; how++) { /* NaN is the largest, whichever end comes first */
+        soma_read(soma_topk(m, 5, 0, how == 0, NULL), y, sizeof y);
+        for (int i = 0; i < 5; i++) assert_true(how == 0 ? isnan(y[i]) == (i < 2) : isnan(y[i]) == (i > 2));
+        assert_true(how == 0 ? y[2] > 1 && y[3] == 1 && y[4] == 1 : y[0] == 1 && y[1] == 1 && y[2] > 1);
+    }
+    int64_t place;
+    soma_read(soma_argmax_all(x), &place, sizeof place);
+    assert_int_equal(place, 5);
+    soma_read(soma_argmin_all(soma_transpose(x, 0, 1)), &place, sizeof place); /* [[1, 4], [-2, 5], [3, 6]] */
+    assert_int_equal(place, 2);
+    int32_t word;
+    uint8_t byte;
+    soma_read(soma_full(ctx, 1e30, SOMA_I32, NULL, 0), &word, sizeof word);
+    soma_read(soma_full(ctx, 300, SOMA_U8, NULL, 0), &byte, 1);
+    assert_true(word == INT32_MAX && byte == 255);
+    soma_read(soma_full(ctx, -1e30, SOMA_I32, NULL, 0), &word, sizeof word);
+    soma_read(soma_full(ctx, -3, SOMA_U8, NULL, 0), &byte, 1);
+    assert_true(word == INT32_MIN && byte == 0);
+    double v;
+    soma_item(soma_clamp_to(soma_scalar(ctx, 1), (double)NAN, 3), &v);
+    assert_true(isnan(v));
+    soma_item(soma_sum(soma_from(ctx, truths, SOMA_BOOL, SOMA_SHAPE(3)), NULL), &v);
+    assert_true(v == 2);
+    check_fine(ctx);
+    soma_context_free(ctx);
+}
+
 /* Custom ops that do not keep their word. */
 static int how_bad;
 static soma_status bad_shape(void *user, soma_tensor *const *in, size_t n, int64_t *out, int64_t *ndim, soma_dtype *dtype) {
@@ -217,9 +322,9 @@ static void custom_ops_are_checked(void **state) {
     static const struct {
         soma_status status;
         const char *words;
-    } want[] = {{SOMA_ERROR_SHAPE, "'odd' gives 9 dimensions"},
-                {SOMA_ERROR_SHAPE, "'odd' gives 2 dimensions"},
-                {SOMA_ERROR_DTYPE, "dtype 77"},
+    } want[] = {{SOMA_ERROR_SHAPE, "odd: a shape of 9 dimensions"},
+                {SOMA_ERROR_SHAPE, "odd: the shape [-1, 3] has a negative size"},
+                {SOMA_ERROR_DTYPE, "odd: 77 is no dtype"},
                 {SOMA_ERROR_SHAPE, "the gradient of 'odd' for input 0 is float32 [3], the input is float32 [2, 3]"},
                 {SOMA_ERROR_SHAPE, "the gradient of 'odd' for input 0 is float64 [2, 3]"}};
     set_up();
@@ -251,8 +356,14 @@ static void steps_are_flat(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(null_gives_null),        cmocka_unit_test(arrays_and_statuses_say_what_is_null),
-                                       cmocka_unit_test(extremes_of_numbers),    cmocka_unit_test(dropouts_gradient_is_its_mask),
-                                       cmocka_unit_test(custom_ops_are_checked), cmocka_unit_test(steps_are_flat)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(null_gives_null),
+                                       cmocka_unit_test(arrays_and_statuses_say_what_is_null),
+                                       cmocka_unit_test(extremes_of_numbers),
+                                       cmocka_unit_test(dropouts_gradient_is_its_mask),
+                                       cmocka_unit_test(errors_name_the_call_and_the_shapes),
+                                       cmocka_unit_test(what_torch_refuses_is_refused),
+                                       cmocka_unit_test(values_are_torchs),
+                                       cmocka_unit_test(custom_ops_are_checked),
+                                       cmocka_unit_test(steps_are_flat)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,6 +281,8 @@ static const struct {
 static const struct {
     const char *name, *why;
 } without[] = {
+    {"argmax_all", "argmax of a flattened input, which tests/ops/test_arguments.c has"},
+    {"argmin_all", "argmin of a flattened input"},
     {"rand", "drawn values are not PyTorch's"},
     {"randn", "drawn"},
     {"uniform", "drawn"},

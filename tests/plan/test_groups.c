@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static soma_tensor *pattern(soma_context *ctx, int64_t rows, int64_t cols) {
     static float m[40 * 4096];
@@ -113,7 +114,54 @@ static void cases_have_the_bits_of_the_reference(void **state) {
         }
 }
 
+/* The plan as text says what is computed together, what it reads by name, and where each value goes. */
+static void explain_tells_where_values_live(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(&(soma_context_opts){.isa = "portable"});
+    soma_module *m = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 3, 4, NULL), soma_nn_tanh(ctx), soma_nn_linear(ctx, 4, 2, NULL)));
+    soma_eval(ctx);
+    soma_tensor *y = soma_forward(m, soma_ones(ctx, SOMA_F32, SOMA_SHAPE(5, 3))),
+                *running = soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(2)), NULL);
+    soma_eval(ctx);
+    soma_variable_rename(running, "running");
+    y = soma_forward(m, soma_ones(ctx, SOMA_F32, SOMA_SHAPE(5, 3)));
+    soma_assign(running, soma_select(y, 0, 1));
+    static const char *const lines[] = {"matmul + add + tanh  kernel",  "reads float32[4] '0.bias'",
+                                        "permute of '2.weight'",        "gives float32[5, 4] tanh in slab 0..80, read until step",
+                                        "gives float32[5, 2] add held", "gives float32[2] 'running' in a variable"};
+    char *text;
+    assert_int_equal(soma_explain(ctx, &text), SOMA_OK);
+    if (strstr(text, "matmul + add")) /* and not what SOMA_FUSE=0 makes */
+        for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+            if (!strstr(text, lines[i])) fail_msg("'%s' is not in\n%s", lines[i], text);
+    soma_text_free(ctx, text);
+    check_fine(ctx);
+    soma_context_free(ctx);
+}
+
+/* Seconds of the processor that evaluating n new variables takes. */
+static double planning(soma_context *ctx, int n) {
+    soma_scope *scope = soma_scope_open(ctx);
+    for (int i = 0; i < n; i++) soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(4)), NULL);
+    clock_t before = clock();
+    assert_int_equal(soma_eval(ctx), SOMA_OK);
+    double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+    soma_scope_close(scope);
+    return seconds;
+}
+
+static void eight_times_the_work_takes_no_64_times_as_long(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(&(soma_context_opts){.threads = 1});
+    planning(ctx, 4000);
+    double few = planning(ctx, 4001), many = planning(ctx, 32000); /* plans of their own */
+    assert_true(many < 24 * few + 0.1);
+    soma_context_free(ctx);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(cases_have_the_bits_of_the_reference)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(explain_tells_where_values_live),
+                                       cmocka_unit_test(eight_times_the_work_takes_no_64_times_as_long),
+                                       cmocka_unit_test(cases_have_the_bits_of_the_reference)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,7 @@ SIMD_FN void fill(const draw *d, int op, int64_t piece) {
     } \
     int SOMA_KERNEL(name)(const soma__call *c) { \
         const uint64_t *at = c->in[0].data; \
+        if (op == SOMA_OP_bernoulli && !soma__bernoulli_fits(c)) return SOMA_ERROR_RANGE; \
         draw d = {c->env->seed, at[0], at[1], c->n_in > 1 ? c->in[1].data : c->out.data, c->out.data, c->out.numel}; \
         soma__pool_run(c->env->pool, name##_piece, &d, (d.n + PIECE - 1) / PIECE, ns * (double)d.n / VL); \
         return SOMA_OK; \
