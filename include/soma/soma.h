@@ -11,6 +11,7 @@
 #include "soma/nn.h"
 #include "soma/optim.h"
 #include "soma/schedule.h"
+#include "soma/init.h"
 #include "soma/data.h"
 #include "soma/files.h"
 #include "soma/archive.h"

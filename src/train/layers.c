@@ -1,6 +1,8 @@
 /* Layers of recipes. */
 #include "train/words.h"
 
+#include "soma/init.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +34,12 @@ static bool linear_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *w
 }
 static soma_module *linear(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) {
     (void)ndim;
-    return soma_nn_linear(ctx, in[0], soma__get_int(f, "features"), &(soma_linear_opts){.no_bias = !soma__get_truth(f, "bias")});
+    soma_module *m = soma_nn_linear(ctx, in[0], soma__get_int(f, "features"), &(soma_linear_opts){.no_bias = !soma__get_truth(f, "bias")});
+    const char *init = soma__get_text(f, "init");
+    soma_tensor *const *params;
+    size_t n;
+    if (m && strcmp(init, "default") != 0 && soma_module_parameters(m, &params, &n) == SOMA_OK) soma_init_by_name(params[0], init);
+    return m; /* an error that is pending is told with the layer's place */
 }
 static void linear_count(const json_t *f, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds) {
     (void)ndim;
@@ -42,6 +49,7 @@ static void linear_count(const json_t *f, const int64_t *in, int64_t ndim, int64
 static const soma__field linear_fields[] = {
     {"features", SOMA__INTEGER, NULL, 1, 1 << 30, false, false, "outputs"},
     {"bias", SOMA__TRUTH, "true", 0, 0, false, false, "whether a bias is added"},
+    {"init", SOMA__TEXT, "\"default\"", 0, 0, false, false, "the weights at first: kaiming_normal, orthogonal, ... (soma/init.h)"},
 };
 
 static soma_module *flatten(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) {

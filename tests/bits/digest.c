@@ -220,6 +220,26 @@ static void optimizers(void) {
     walk("centered", make_centered, false), walk("centered", make_centered, true);
 }
 
+/* Every way to begin. */
+static void initial(void) {
+    static const char *const names[] = {"uniform",       "normal",          "trunc_normal",   "ones",      "xavier_uniform",
+                                        "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal"};
+    soma_context *ctx = context(41);
+    soma_tensor *w = soma_variable(soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(31, 45)), NULL);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (soma_init_by_name(w, names[i]) != SOMA_OK) die(ctx, names[i]);
+        print(ctx, names[i], &w, 1);
+    }
+    if (soma_init_sparse(w, 0.4, 2) != SOMA_OK) die(ctx, "sparse");
+    print(ctx, "sparse", &w, 1);
+    soma_module *m = soma_nn_sequential(ctx, SOMA_MODULES(soma_nn_linear(ctx, 45, 20, NULL), soma_nn_relu(ctx), soma_nn_linear(ctx, 20, 7, NULL)));
+    soma_tensor *const *params;
+    size_t n;
+    if (soma_init_lsuv(m, w, 0.05, 5) != SOMA_OK || soma_module_parameters(m, &params, &n) != SOMA_OK) die(ctx, "lsuv");
+    print(ctx, "lsuv", params, n);
+    soma_context_free(ctx);
+}
+
 /* Every loss and its gradient, by the table. */
 static void losses(void) {
     soma_context *ctx = context(31);
@@ -287,5 +307,6 @@ int main(void) {
     activations();
     optimizers();
     losses();
+    initial();
     return 0;
 }

@@ -17,7 +17,7 @@ static void defaults_are_filled_in(void **state) {
     assert_non_null(text);
     static const char *const parts[] = {
         "{\"data\":{\"kind\":\"glyphs\",\"train\":20,\"test\":10,\"seed\":1,\"noise\":0.1",
-        "\"model\":[\"flatten\",{\"linear\":{\"features\":10,\"bias\":true}},{\"dropout\":{\"p\":0.5}}]",
+        "\"model\":[\"flatten\",{\"linear\":{\"features\":10,\"bias\":true,\"init\":\"default\"}},{\"dropout\":{\"p\":0.5}}]",
         "\"loss\":{\"cross_entropy\":{\"label_smoothing\":0.0}}",
         "\"optimizer\":{\"adam\":{\"lr\":0.001,\"beta1\":0.9",
         "\"schedule\":\"none\"",
@@ -128,6 +128,18 @@ static void layers_are_fitted_to_the_data(void **state) {
     assert_null(soma_recipe_model(r, shape, ndim));
     check_error(ctx, SOMA_ERROR_ARGUMENT, "/model/1: hardtanh: min_val is 2; less than max_val is wanted");
     assert_int_equal(soma_recipe_problem_count(r), 1);
+    r = read(ctx, "{" GLYPHS ", \"model\": [\"flatten\", {\"linear\": {\"features\": 10, \"init\": \"xavier\"}}]}");
+    assert_null(soma_recipe_model(r, shape, ndim));
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "/model/1: init: 'xavier' is none of uniform");
+    r = read(ctx, "{" GLYPHS ", \"model\": [\"flatten\", {\"linear\": {\"features\": 10, \"init\": \"ones\"}}]}");
+    m = soma_recipe_model(r, shape, ndim);
+    soma_tensor *w;
+    char key[32];
+    double smallest;
+    soma_module_state(m, 0, key, sizeof key, &w);
+    soma_item(soma_amin(w, NULL), &smallest);
+    check_fine(ctx);
+    assert_true(smallest == 1);
     soma_context_free(ctx);
 }
 
