@@ -71,7 +71,8 @@ SOMA_API soma_status soma_variable_rename(soma_tensor *variable, const char *nam
 SOMA_API bool soma_is_variable(const soma_tensor *x);
 
 /* Reading evaluates what is pending, as one plan, and returns what goes wrong there, too (SOMA_ERROR_RANGE of an index, SOMA_ERROR_MEMORY,
- * SOMA_ERROR_CANCELLED). SOMA_ERROR_STATE for an interior value, which is not held. */
+ * SOMA_ERROR_CANCELLED). SOMA_ERROR_STATE for an interior value, which is not held. A value that an evaluation's error kept from being
+ * computed is computed by the next reading. */
 /* Copies all elements out in C order; bytes must be exactly numel * element size, else SOMA_ERROR_ARGUMENT. */
 SOMA_API soma_status soma_read(soma_tensor *x, void *out, size_t bytes);
 /* The value of a tensor with one element, as torch.Tensor.item; SOMA_ERROR_SHAPE for another count. */

@@ -132,13 +132,17 @@ static soma_status ready(soma_tensor *x) {
     bool pending = x->var ? x->var->epoch == ctx->epoch : !x->data;
     if (ctx->capturing && x->scope == ctx->scope) return in_capture(ctx);
     if (ctx->running && x->epoch == ctx->epoch) return soma__while_running(ctx); /* its memory is there, its value may not be */
-    if (pending && x->epoch != ctx->epoch && !x->var)
-        return soma_error_raise(ctx, SOMA_ERROR_STATE,
-                                x->flags & SOMA__KEPT
-                                    ? "read: the value of '%s' was lost when its evaluation failed; record it again"
-                                    : "read: the value of '%s' was interior to a module, a gradient or a program, and is not held after its "
-                                      "evaluation; use soma_keep",
-                                soma__ops[x->op]->name);
+    if (pending && x->epoch != ctx->epoch && !x->var) {
+        if (!soma__ok(ctx)) return ctx->status;
+        if (ctx->running) return soma__while_running(ctx);
+        if (!(x->flags & SOMA__KEPT))
+            return soma_error_raise(
+                ctx, SOMA_ERROR_STATE,
+                "read: the value of '%s' was interior to a module, a gradient or a program, and is not held after its evaluation; "
+                "use soma_keep",
+                soma__ops[x->op]->name);
+        if (soma__tape_ref(ctx, x) == SOMA__REF_NONE) return ctx->status; /* lost with an evaluation that failed: once more */
+    }
     if (pending && soma_eval(ctx) != SOMA_OK) return ctx->status;
     if (!x->data)
         return soma_error_raise(

@@ -24,7 +24,7 @@ bool soma__check_shape(soma_context *ctx, const char *call, int64_t dtype, const
     int64_t numel, least = 0;
     char text[128];
     if (!ctx || soma_error_status(ctx) != SOMA_OK) return false;
-    for (int64_t i = 0; shape && i < ndim && i < SOMA_MAX_DIMS; i++) least = shape[i] < least ? shape[i] : least;
+    for (int64_t i = 0; shape && ndim <= SOMA_MAX_DIMS && i < ndim; i++) least = shape[i] < least ? shape[i] : least;
     if (dtype < 0 || dtype >= SOMA_DTYPES)
         soma_error_raise(ctx, SOMA_ERROR_DTYPE, "%s: %lld is no dtype; SOMA_F32 to SOMA_BOOL are", call, (long long)dtype);
     else if (ndim < 0 || ndim > SOMA_MAX_DIMS || (ndim && !shape))

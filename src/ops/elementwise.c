@@ -116,7 +116,19 @@ ARITH(mul, a *b)
 INTS(mul, WRAP(int64_t, U(a) * U(b)))
 ROW(mul_b, uint8_t, uint8_t, a &b)
 ARITH(div, a / b)
-FLOATS(floor_divide, soma__floorf(a / b), soma__floor(a / b))
+/* torch's: the remainder, which is exact, is taken off first, so that rounding the quotient cannot lift it to the next whole number */
+#define FLOOR_DIVIDE(name, T, floor, copysign) \
+    static inline T name(T a, T b) { \
+        if (b == 0) return a / b; \
+        T r = (T)soma__fmod((double)a, (double)b), q = (a - r) / b; \
+        if (r != 0 && (b < 0) != (r < 0)) q -= 1; \
+        if (q == 0) return copysign(0, a / b); \
+        T whole = floor(q); \
+        return q - whole > (T)0.5 ? whole + 1 : whole; \
+    }
+FLOOR_DIVIDE(floor_dividef_, float, soma__floorf, __builtin_copysignf)
+FLOOR_DIVIDE(floor_divide_, double, soma__floor, __builtin_copysign)
+FLOATS(floor_divide, floor_dividef_(a, b), floor_divide_(a, b))
 FLOATS(remainder, remf_(a, b), rem_(a, b))
 FLOATS(pow, soma__powf(a, b), soma__pow(a, b))
 FLOATS(atan2, soma__atan2f(a, b), soma__atan2(a, b))

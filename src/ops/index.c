@@ -345,11 +345,12 @@ soma_tensor *soma_topk(soma_tensor *x, int64_t k, int64_t dim, bool largest, som
     return soma_gather(x, dim, i);
 }
 
-static soma_tensor *extreme_at(const char *name, soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) {
+static soma_tensor *extreme_at(int op, soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) {
+    const char *name = op == SOMA_OP_argmax ? "max" : "min";
     if (indices) *indices = NULL;
     if (!soma__check(name, &x, 1)) return NULL;
     soma__composite_begin(x->ctx, name);
-    soma_tensor *i = strcmp(name, "max") == 0 ? soma_argmax(x, dim, true) : soma_argmin(x, dim, true), *y = soma_gather(x, dim, i);
+    soma_tensor *i = op == SOMA_OP_argmax ? soma_argmax(x, dim, true) : soma_argmin(x, dim, true), *y = soma_gather(x, dim, i);
     if (!keepdim) y = soma_squeeze(y, dim), i = soma_squeeze(i, dim);
     y = soma_interior_end(x->ctx, y);
     soma__composite_begin(x->ctx, name);
@@ -357,5 +358,9 @@ static soma_tensor *extreme_at(const char *name, soma_tensor *x, int64_t dim, bo
     if (indices) *indices = i;
     return y;
 }
-soma_tensor *soma_max(soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) { return extreme_at("max", x, dim, keepdim, indices); }
-soma_tensor *soma_min(soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) { return extreme_at("min", x, dim, keepdim, indices); }
+soma_tensor *soma_max(soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) {
+    return extreme_at(SOMA_OP_argmax, x, dim, keepdim, indices);
+}
+soma_tensor *soma_min(soma_tensor *x, int64_t dim, bool keepdim, soma_tensor **indices) {
+    return extreme_at(SOMA_OP_argmin, x, dim, keepdim, indices);
+}

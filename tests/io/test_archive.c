@@ -277,6 +277,26 @@ static void a_folder_is_one_process_s(void **state) {
     soma_context_free(other), soma_context_free(ctx);
 }
 
+/* A layer in two places is in the file under both keys, as in a state_dict. */
+static void a_shared_layer_is_saved_and_loaded(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_module *l = soma_nn_linear(ctx, 2, 2, NULL), *m = soma_nn_sequential(ctx, SOMA_MODULES(l, soma_nn_relu(ctx), l));
+    soma_tensor *const *params;
+    size_t n;
+    float before[4], after[4];
+    soma_module_parameters(m, &params, &n);
+    soma_read(params[0], before, sizeof before);
+    assert_int_equal(soma_module_save(m, path_of("shared")), SOMA_OK);
+    assert_int_equal(soma_archive_count(soma_archive_open(ctx, path_of("shared"))), 4);
+    soma_assign(params[0], soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(2, 2)));
+    assert_int_equal(soma_module_load(m, path_of("shared")), SOMA_OK);
+    soma_read(params[0], after, sizeof after);
+    assert_memory_equal(before, after, sizeof before);
+    check_fine(ctx);
+    soma_context_free(ctx);
+}
+
 int main(void) {
     strcpy(folder, "/tmp/soma-archive-XXXXXX");
     if (!mkdtemp(folder)) return 1;
@@ -285,7 +305,8 @@ int main(void) {
                                        cmocka_unit_test(files_that_lie_are_refused),
                                        cmocka_unit_test(a_file_that_was_altered_is_refused),
                                        cmocka_unit_test(a_failed_write_leaves_the_old_file),
-                                       cmocka_unit_test(a_folder_is_one_process_s)};
+                                       cmocka_unit_test(a_folder_is_one_process_s),
+                                       cmocka_unit_test(a_shared_layer_is_saved_and_loaded)};
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     char command[96];
     snprintf(command, sizeof command, "rm -rf %s", folder);

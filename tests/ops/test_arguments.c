@@ -288,6 +288,15 @@ static void values_are_torchs(void **state) {
     soma_read(soma_full(ctx, -3, SOMA_U8, NULL, 0), &byte, 1);
     assert_true(word == INT32_MIN && byte == 0);
     double v;
+    static const double quotients[][3] = {{-1, INFINITY, -1}, {1, 0.1, 9},   {7, 2, 3},       {-7, 2, -4},
+                                          {1, -INFINITY, -1}, {0, -3, -0.0}, {5, 0, INFINITY}};
+    for (size_t i = 0; i < sizeof quotients / sizeof *quotients; i++)
+        for (int wide = 0; wide < 2; wide++) {
+            soma_tensor *a = soma_full(ctx, quotients[i][0], wide ? SOMA_F64 : SOMA_F32, NULL, 0),
+                        *b = soma_full(ctx, quotients[i][1], wide ? SOMA_F64 : SOMA_F32, NULL, 0);
+            soma_item(soma_floor_divide(a, b), &v);
+            assert_memory_equal(&v, &quotients[i][2], sizeof v);
+        }
     soma_item(soma_clamp_to(soma_scalar(ctx, 1), (double)NAN, 3), &v);
     assert_true(isnan(v));
     soma_item(soma_sum(soma_from(ctx, truths, SOMA_BOOL, SOMA_SHAPE(3)), NULL), &v);

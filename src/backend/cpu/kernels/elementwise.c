@@ -112,7 +112,6 @@ BINARY(add, vf_add(a, b))
 BINARY(sub, vf_sub(a, b))
 BINARY(mul, vf_mul(a, b))
 BINARY(div, vf_div(a, b))
-BINARY(floor_divide, vf_floor(vf_div(a, b)))
 BINARY(maximum, vf_max(a, b))
 BINARY(minimum, vf_min(a, b))
 BINARY(eq, mask_truth(vf_eq(a, b)))
@@ -334,7 +333,6 @@ static const row_of_table table[] = {
     ROW2(sub, CHEAP),
     ROW2(mul, CHEAP),
     ROW2(div, CHEAP),
-    ROW2(floor_divide, CHEAP),
     ROW2(maximum, CHEAP),
     ROW2(minimum, CHEAP),
     ROW2(eq, CHEAP),
