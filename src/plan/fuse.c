@@ -218,14 +218,19 @@ static bool merge(fuser *f, uint32_t into, uint32_t from, uint32_t i) {
     return true;
 }
 
-/* The open group that entry i may join: of those that it reads the last one, or the one with a product, with the others merged into it. */
+/* Of two open groups that entry i reads the one that holds both now, or else the later one. */
+static uint32_t join(fuser *f, uint32_t a, uint32_t b, uint32_t i) {
+    if (f->ctx->fuse && f->p->groups[b].product != SOMA__NONE && merge(f, b, a, i)) return b;
+    if (f->ctx->fuse && merge(f, a, b, i)) return a;
+    return a > b ? a : b;
+}
+
+/* The open group that entry i may join, with the others that it reads merged into it where they can be. */
 static uint32_t find_home(fuser *f, uint32_t i) {
     uint32_t home = SOMA__NONE;
     for (int k = 0; k < soma__entry_inputs(f->ctx, i); k++) {
         uint32_t g = open_group(f, i, k);
-        if (g == SOMA__NONE || g == home) continue;
-        if (home == SOMA__NONE || (f->ctx->fuse && f->p->groups[g].product != SOMA__NONE && merge(f, g, home, i))) home = g;
-        else if (!(f->ctx->fuse && merge(f, home, g, i)) && g > home) home = g;
+        if (g != SOMA__NONE && g != home) home = home == SOMA__NONE ? g : join(f, home, g, i);
     }
     return home;
 }
