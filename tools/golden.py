@@ -276,6 +276,11 @@ def ops():
     case("linear", F.linear, WIDE, SECOND, ROW[:2])
 
     activations(case)
+    case("layer_norm", lambda x, w, b: F.layer_norm(x, (4,), w, b, 1e-5), CUBE, torch.tensor([0.5, 1.5, -1.0, 2.0]), torch.tensor([0.25, 0.0, -0.5, 1.0]))
+    case("layer_norm/plain", lambda x: F.layer_norm(x, (3, 4), eps=0.5), CUBE)
+    case("batch_norm", lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.1, 1e-5), CUBE, ROW, WIDE[0])
+    case("batch_norm/rows", lambda x: F.batch_norm(x, None, None, training=True, eps=0.1), torch.cat([WIDE, SECOND]))
+    case("batch_norm/running", lambda x, m, v: F.batch_norm(x, m.detach(), v.detach(), training=False) + 0 * (m.sum() + v.sum()), CUBE, ROW, POSITIVE[0])
     case("sum", torch.sum, CUBE)
     case("sum/dims", lambda x: x.sum((0, -1), keepdim=True), CUBE)
     case("mean", torch.mean, CUBE)

@@ -31,6 +31,12 @@ KINDS = {
 }
 
 
+NORMS = {
+    "batch_norm": lambda shape, momentum, eps, affine: N.BatchNorm1d(shape[1], eps, momentum, affine),
+    "layer_norm": lambda shape, eps, affine: N.LayerNorm(shape[-1], eps, affine),
+}
+
+
 def network(path):
     """The network of a model file, by its description of layers, with its weights; the shape of a sample, and the scale of inputs."""
     with safe_open(path, "pt") as f:
@@ -38,10 +44,18 @@ def network(path):
     layers, x = [], torch.zeros(1, *recipe["input"])
     for layer in recipe["model"]:
         name, fields = (layer, {}) if isinstance(layer, str) else next(iter(layer.items()))
-        layers.append(N.Linear(x.shape[1], fields["features"], bias=fields["bias"]) if name == "linear" else KINDS[name](**fields))
+        if name in NORMS:
+            layers.append(NORMS[name](x.shape, **fields))
+        else:
+            layers.append(N.Linear(x.shape[1], fields["features"], bias=fields["bias"]) if name == "linear" else KINDS[name](**fields))
+        layers[-1].eval()
         x = layers[-1](x)
     net = N.Sequential(*layers)
-    print(net.load_state_dict(load_file(path)))
+    weights = load_file(path)
+    for key in list(weights):  # a count that soma does not keep
+        if key.endswith("running_mean"):
+            weights[key.replace("running_mean", "num_batches_tracked")] = torch.tensor(0)
+    print(net.load_state_dict(weights))
     return net.eval(), recipe["input"], recipe["scale"]
 
 

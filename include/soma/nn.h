@@ -67,6 +67,24 @@ SOMA_API soma_status soma_nn_dropout_set(soma_module *m, double p);
 /* torch.nn.AlphaDropout(p), p in [0, 1], else SOMA_ERROR_ARGUMENT; the identity in eval mode. */
 SOMA_API soma_module *soma_nn_alpha_dropout(soma_context *ctx, double p);
 
+/* torch.nn.LayerNorm(normalized_shape): over the last ndim dimensions, of this shape. weight [shape] starts as ones, bias as zeros.
+ * SOMA_ERROR_ARGUMENT without a shape; forward: SOMA_ERROR_SHAPE for another one. */
+typedef struct soma_layer_norm_opts {
+    soma_optional eps;          /* default 1e-5 */
+    int64_t no_affine, no_bias; /* default off: with weight and bias */
+    uint64_t reserved[4];
+} soma_layer_norm_opts;
+SOMA_WITH_OPTS(soma_module *, soma_nn_layer_norm, (soma_context * ctx, const int64_t *shape, int64_t ndim), (ctx, shape, ndim), soma_layer_norm_opts)
+/* torch.nn.BatchNorm1d(features) for [N, features] or [N, features, L]: by the batch in train mode, which moves running_mean and running_var
+ * (buffers), by these in eval mode. num_batches_tracked (int64) counts the batches. SOMA_ERROR_ARGUMENT for features below 1 or a momentum outside
+ * [0, 1]; forward: SOMA_ERROR_SHAPE for another number, and for training on one value. */
+typedef struct soma_batch_norm_opts {
+    soma_optional eps, momentum;   /* default 1e-5, 0.1 */
+    int64_t no_affine, no_running; /* default off: with weight and bias, with running statistics */
+    uint64_t reserved[4];
+} soma_batch_norm_opts;
+SOMA_WITH_OPTS(soma_module *, soma_nn_batch_norm_1d, (soma_context * ctx, int64_t features), (ctx, features), soma_batch_norm_opts)
+
 /* A module from a forward function: result of x, NULL after an error. Parameters and children are added after it is made. */
 typedef soma_tensor *(*soma_forward_fn)(void *user, soma_module *self, soma_tensor *x);
 /* name (copied) stands in messages, NULL: "module". forward must not be NULL: SOMA_ERROR_ARGUMENT. */

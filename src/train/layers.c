@@ -122,6 +122,34 @@ static bool glu_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *why,
     return false;
 }
 
+#define EPS \
+    { "eps", SOMA__NUMBER, "1e-5", 0, __builtin_inf(), false, true, "added to the variance" }
+#define AFFINE \
+    { "affine", SOMA__TRUTH, "true", 0, 0, false, false, "whether there are weight and bias" }
+static const soma__field layer_norm_fields[] = {EPS, AFFINE};
+BUILD(layer_norm, soma_nn_layer_norm(ctx, in + ndim - 1, 1,
+                                     &(soma_layer_norm_opts){.eps = SOMA_SET(soma__get(f, "eps")), .no_affine = !soma__get_truth(f, "affine")}))
+static const soma__field batch_norm_fields[] = {
+    {"momentum", SOMA__NUMBER, "0.1", 0, 1, false, false, "share of a batch in the running statistics"}, EPS, AFFINE};
+BUILD(batch_norm, soma_nn_batch_norm_1d(ctx, in[0],
+                                        &(soma_batch_norm_opts){.momentum = SOMA_SET(soma__get(f, "momentum")),
+                                                                .eps = SOMA_SET(soma__get(f, "eps")),
+                                                                .no_affine = !soma__get_truth(f, "affine")}))
+/* One dimension or more behind the batch. */
+static bool norm_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *why, size_t size) {
+    (void)f, (void)shape;
+    if (*ndim < 1) snprintf(why, size, "its input has no dimension behind the batch");
+    return *ndim >= 1;
+}
+static void layer_norm_count(const json_t *f, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds) {
+    (void)multiply_adds;
+    *parameters = soma__get_truth(f, "affine") ? 2 * in[ndim - 1] : 0;
+}
+static void batch_norm_count(const json_t *f, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds) {
+    (void)ndim, (void)multiply_adds;
+    *parameters = soma__get_truth(f, "affine") ? 2 * in[0] : 0;
+}
+
 #define MODULE0(id, doc) {.name = #id, .shape = same, .build = id##_build},
 #define ACTIVATION1(id, a, otherwise, doc) {.name = #id, .main = #a, SOMA__FIELDS(id##_fields), .shape = same, .build = id##_build},
 #define ACTIVATION2(id, a, otherwise_a, b, otherwise_b, doc) {.name = #id, SOMA__FIELDS(id##_fields), .shape = same, .build = id##_build},
@@ -135,6 +163,8 @@ static const soma__kind layers[] = {
     {.name = "glu", .main = "dim", SOMA__FIELDS(glu_fields), .shape = glu_shape, .build = glu_build},
     {.name = "prelu", .main = "count", SOMA__FIELDS(prelu_fields), .shape = prelu_shape, .build = prelu_build, .count = prelu_count},
     {.name = "rrelu", SOMA__FIELDS(rrelu_fields), .shape = same, .build = rrelu_build},
+    {.name = "layer_norm", SOMA__FIELDS(layer_norm_fields), .shape = norm_shape, .build = layer_norm_build, .count = layer_norm_count},
+    {.name = "batch_norm", SOMA__FIELDS(batch_norm_fields), .shape = norm_shape, .build = batch_norm_build, .count = batch_norm_count},
     {.name = "dropout", .main = "p", SOMA__FIELDS(dropout_fields), .shape = same, .build = dropout_build},
     {.name = "alpha_dropout", .main = "p", SOMA__FIELDS(dropout_fields), .shape = same, .build = alpha_dropout_build},
 };

@@ -140,8 +140,8 @@ soma_status soma_model_share(soma_context *ctx, soma_model *m, soma_model **out)
         char key[512];
         soma_tensor *mine, *its;
         fine = soma_module_state(m->module, i, key, sizeof key, &its) == SOMA_OK &&
-               soma_module_state(other->module, i, key, sizeof key, &mine) == SOMA_OK && soma_requires_grad(mine, false) == SOMA_OK &&
-               soma_variable_share(mine, its) == SOMA_OK;
+               soma_module_state(other->module, i, key, sizeof key, &mine) == SOMA_OK &&
+               (!soma_tensor_requires_grad(mine) || soma_requires_grad(mine, false) == SOMA_OK) && soma_variable_share(mine, its) == SOMA_OK;
     }
     if (!fine) return soma_error_status(ctx);
     soma_module_train(other->module, false);

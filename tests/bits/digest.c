@@ -212,6 +212,24 @@ static soma_optim *make_amsgrad(soma_context *ctx, soma_tensor *const *params, s
 static soma_optim *make_centered(soma_context *ctx, soma_tensor *const *params, size_t n) {
     return soma_optim_rmsprop(ctx, params, n, 0.01, &(soma_rmsprop_opts){.centered = 1, .momentum = 0.9, .weight_decay = 0.01});
 }
+/* Six steps of a net with both normalisations, and its running statistics. */
+static void norms(void) {
+    soma_context *ctx = context(17);
+    run r = {.dtype = SOMA_F32};
+    soma_module *layers[] = {soma_nn_linear(ctx, INPUTS, HIDDEN, NULL), soma_nn_batch_norm_1d(ctx, HIDDEN, NULL), soma_nn_silu(ctx),
+                             soma_nn_layer_norm(ctx, SOMA_SHAPE(HIDDEN), NULL), soma_nn_linear(ctx, HIDDEN, CLASSES, NULL)};
+    r.net = soma_nn_sequential(ctx, layers, 5);
+    soma_module_parameters(r.net, &r.params, &r.n);
+    r.optim = soma_optim_sgd(ctx, r.params, r.n, 0.05, NULL);
+    for (int i = 0; i < 6; i++) step(ctx, &r, NULL, 0, NULL, 0);
+    soma_tensor *state[32];
+    size_t n = 0;
+    char key[64];
+    while (n < 32 && soma_module_state(r.net, n, key, sizeof key, &state[n]) == SOMA_OK) n++;
+    if (soma_error_status(ctx) != SOMA_OK) die(ctx, "norms");
+    print(ctx, "norms", state, n);
+    soma_context_free(ctx);
+}
 static void optimizers(void) {
 #define OPTIMIZER(name, rate, settings, doc) walk(#name, make_##name, false), walk(#name, make_##name, true);
 #include "soma/optimizers.def"
@@ -308,5 +326,6 @@ int main(void) {
     optimizers();
     losses();
     initial();
+    norms();
     return 0;
 }

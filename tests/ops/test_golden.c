@@ -90,6 +90,11 @@ F(softmax, soma_softmax(A, 1))
 F(log_softmax, soma_log_softmax(A, -1))
 F(norm, soma_norm(A))
 F(sum_to, soma_sum_to(A, SOMA_SHAPE(3, 1)))
+F(layer_norm, soma_layer_norm(A, 1, B, C, 1e-5))
+F(layer_norm_plain, soma_layer_norm(A, 2, NULL, NULL, 0.5))
+F(batch_norm, soma_batch_norm(A, NULL, NULL, B, C, true, 0.1, 1e-5))
+F(batch_norm_rows, soma_batch_norm(A, NULL, NULL, NULL, NULL, true, 0.1, 0.1))
+F(batch_norm_running, soma_batch_norm(A, soma_detach(B), soma_detach(C), NULL, NULL, false, 0.1, 1e-5))
 F(softmin, soma_softmin(A, 1))
 F(glu, soma_glu(A, 1))
 F(prelu, soma_prelu(A, B))
@@ -226,6 +231,11 @@ static const struct {
     G(log_softmax),
     G(norm),
     G(sum_to),
+    G(layer_norm),
+    {"layer_norm/plain", g_layer_norm_plain, false},
+    G(batch_norm),
+    {"batch_norm/rows", g_batch_norm_rows, false},
+    {"batch_norm/running", g_batch_norm_running, false},
     G(softmin),
     G(glu),
     G(prelu),

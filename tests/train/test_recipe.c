@@ -152,8 +152,10 @@ static void every_layer_can_be_made(void **state) {
 #define ACTIVATION1(name, a, otherwise, doc) "\"" #name "\"", "{\"" #name "\": 0.75}", "{\"" #name "\": {\"" #a "\": 0.75}}",
 #define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) "\"" #name "\"", "{\"" #name "\": {\"" #a "\": 0.5, \"" #b "\": 1.25}}",
 #include "soma/activations.def"
-        "\"softmax\"", "\"log_softmax\"",          "\"softmin\"", "\"glu\"", "\"prelu\"", "{\"prelu\": 12}", "\"rrelu\"",
-        "\"dropout\"", "{\"alpha_dropout\": 0.25}"};
+        "\"softmax\"",    "\"log_softmax\"", "\"softmin\"",
+        "\"glu\"",        "\"prelu\"",       "{\"prelu\": 12}",
+        "\"rrelu\"",      "\"layer_norm\"",  "{\"batch_norm\": {\"affine\": false}}",
+        "\"batch_norm\"", "\"dropout\"",     "{\"alpha_dropout\": 0.25}"};
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         soma_context *ctx = check_context(NULL);
         char json[512];

@@ -13,7 +13,8 @@
 static char folder[64];
 
 #define RECIPE \
-    "{\"data\": {\"kind\": \"glyphs\", \"train\": 130, \"test\": 40}, \"model\": [\"flatten\", {\"linear\": 12}, \"relu\", {\"dropout\": 0.2}, " \
+    "{\"data\": {\"kind\": \"glyphs\", \"train\": 130, \"test\": 40}, \"model\": [\"flatten\", {\"linear\": 12}, \"batch_norm\", \"relu\", " \
+    "{\"dropout\": 0.2}, " \
     "{\"linear\": 10}], " \
     "\"optimizer\": %s, \"train\": {\"epochs\": 3, \"batch\": 32, \"clip_norm\": 1}}"
 #define STEPS (3 * 5)

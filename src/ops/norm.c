@@ -1,0 +1,91 @@
+/* Normalisation, written with ops. */
+#include "ops/elementwise.h"
+
+/* (x - mean) / sqrt(variance + eps), times weight, plus bias: all broadcast to x. */
+static soma_tensor *normalised(soma_tensor *centred, soma_tensor *variance, double eps, soma_tensor *weight, soma_tensor *bias) {
+    soma_tensor *y = soma_mul(centred, soma_rsqrt(soma_add_scalar(variance, eps)));
+    if (weight) y = soma_mul(y, weight);
+    return bias ? soma_add(y, bias) : y;
+}
+
+/* A weight, bias or running statistic: x's context and dtype, and this shape. */
+static bool part_fits(const char *name, const char *part, const soma_tensor *x, const soma_tensor *p, const int64_t *shape, int64_t ndim) {
+    char a[128], b[128];
+    if (!p) return true;
+    bool fits = p->ctx == x->ctx && p->dtype == x->dtype && p->ndim == ndim;
+    for (int64_t d = 0; fits && d < ndim; d++) fits = p->shape[d] == shape[d];
+    if (!fits)
+        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "%s: the %s is %s %s, the input %s %s", name, part, soma_dtype_name((soma_dtype)p->dtype),
+                         soma_shape_text(p, a, sizeof a), soma_dtype_name((soma_dtype)x->dtype), soma_shape_text(x, b, sizeof b));
+    return fits;
+}
+
+/* The input is there and floating; what else may be NULL tells of an input that is. */
+static bool floating(const char *name, soma_tensor *x, soma_tensor *const *others, int n) {
+    soma_tensor *in[2] = {x, NULL};
+    for (int i = 0; i < n && !in[1]; i++) in[1] = others[i];
+    if (!soma__check(name, in, x || !in[1] ? 1 : 2)) return false;
+    if (soma__is_float(x->dtype)) return true;
+    soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "%s: the input is %s; a floating dtype is wanted", name, soma_dtype_name((soma_dtype)x->dtype));
+    return false;
+}
+
+soma_tensor *soma_layer_norm(soma_tensor *x, int64_t dims, soma_tensor *weight, soma_tensor *bias, double eps) {
+    soma_tensor *affine[2] = {weight, bias};
+    if (!floating("layer_norm", x, affine, 2)) return NULL;
+    if (dims < 1 || dims > x->ndim)
+        return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "layer_norm: the last %lld of %d dimensions; 1 or more of those that there are, are wanted",
+                                (long long)dims, x->ndim),
+               NULL;
+    const int64_t *shape = x->shape + x->ndim - dims;
+    if (!part_fits("layer_norm", "weight", x, weight, shape, dims) || !part_fits("layer_norm", "bias", x, bias, shape, dims)) return NULL;
+    soma_reduce_opts over = {.ndims = dims, .keepdim = 1};
+    for (int64_t d = 0; d < dims; d++) over.dims[d] = -1 - d;
+    soma__composite_begin(x->ctx, "layer_norm");
+    soma_tensor *centred = soma_sub(x, soma_mean(x, &over)), *variance = soma_mean(soma_square(centred), &over);
+    return soma_interior_end(x->ctx, normalised(centred, variance, eps, weight, bias));
+}
+
+/* running = running + momentum (now - running); now is [1, C, 1...] */
+static void move(soma_tensor *running, soma_tensor *now, double momentum) {
+    if (!running || !now) return;
+    soma_assign(running, soma_add(soma_mul_scalar(running, 1 - momentum), soma_mul_scalar(soma_reshape_as(now, running), momentum)));
+}
+
+soma_tensor *soma_batch_norm(soma_tensor *x, soma_tensor *running_mean, soma_tensor *running_var, soma_tensor *weight, soma_tensor *bias,
+                             bool training, double momentum, double eps) {
+    soma_tensor *all[4] = {running_mean, running_var, weight, bias};
+    if (!floating("batch_norm", x, all, 4)) return NULL;
+    char text[128];
+    if (x->ndim < 2 || (running_mean != NULL) != (running_var != NULL)) {
+        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "batch_norm: the input is %s; [N, C, ...] and both running statistics, or none, are wanted",
+                         soma_shape_text(x, text, sizeof text));
+        return NULL;
+    }
+    const int64_t channels = x->shape[1];
+    static const char *const names[4] = {"running mean", "running variance", "weight", "bias"};
+    for (int i = 0; i < 4; i++)
+        if (!part_fits("batch_norm", names[i], x, all[i], &channels, 1)) return NULL;
+    int64_t shape[SOMA_MAX_DIMS], count = channels ? x->numel / channels : 0;
+    soma_reduce_opts over = {.keepdim = 1};
+    for (int d = 0; d < x->ndim; d++) {
+        shape[d] = d == 1 ? channels : 1;
+        if (d != 1) over.dims[over.ndims++] = d;
+    }
+#define CHANNELS(p) ((p) ? soma_reshape(p, shape, x->ndim) : NULL)
+    bool batch = training || !running_mean;
+    if (training && count == 1)
+        return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "batch_norm: one value for each channel has no variance; training wants more (input %s)",
+                                soma_shape_text(x, text, sizeof text)),
+               NULL;
+    soma__composite_begin(x->ctx, "batch_norm");
+    soma_tensor *mean = batch ? soma_mean(x, &over) : CHANNELS(running_mean), *centred = soma_sub(x, mean);
+    soma_tensor *variance = batch ? soma_mean(soma_square(centred), &over) : CHANNELS(running_var);
+    if (training && running_mean) {
+        soma_no_grad_begin(x->ctx);
+        move(running_mean, mean, momentum);
+        move(running_var, soma_mul_scalar(variance, (double)count / (double)(count - 1)), momentum); /* the unbiased one */
+        soma_no_grad_end(x->ctx);
+    }
+    return soma_interior_end(x->ctx, normalised(centred, variance, eps, CHANNELS(weight), CHANNELS(bias)));
+}
