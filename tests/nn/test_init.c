@@ -34,7 +34,7 @@ static void distributions(void **state) {
         soma_context *ctx = check_context(NULL);
         soma_tensor *w = variable(ctx, (soma_dtype)dtype);
         const double in = COLUMNS, out = ROWS
-        , relu = sqrt(2.0), all = INFINITY;
+        , relu = sqrt(2.0), all = (double)INFINITY;
         soma_init_uniform(w, 1, 3);
         is(w, 2, 2 / sqrt(12.0), 3);
         soma_init_normal(w, -1, 0.5);
