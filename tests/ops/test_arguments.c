@@ -289,8 +289,8 @@ static void values_are_torchs(void **state) {
     soma_read(soma_full(ctx, -3, SOMA_U8, NULL, 0), &byte, 1);
     assert_true(word == INT32_MIN && byte == 0);
     double v;
-    static const double quotients[][3] = {{-1, INFINITY, -1}, {1, 0.1, 9},   {7, 2, 3},       {-7, 2, -4},
-                                          {1, -INFINITY, -1}, {0, -3, -0.0}, {5, 0, INFINITY}};
+    static const double quotients[][3] = {{-1, __builtin_inf(), -1}, {1, 0.1, 9}, {7, 2, 3}, {-7, 2, -4}, {1, -__builtin_inf(), -1}, {0, -3, -0.0},
+                                          {5, 0, __builtin_inf()}};
     for (size_t i = 0; i < sizeof quotients / sizeof *quotients; i++)
         for (int wide = 0; wide < 2; wide++) {
             soma_tensor *a = soma_full(ctx, quotients[i][0], wide ? SOMA_F64 : SOMA_F32, NULL, 0),
