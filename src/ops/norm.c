@@ -24,7 +24,7 @@ static bool part_fits(const char *name, const char *part, const soma_tensor *x, 
 static bool floating(const char *name, soma_tensor *x, soma_tensor *const *others, int n) {
     soma_tensor *in[2] = {x, NULL};
     for (int i = 0; i < n && !in[1]; i++) in[1] = others[i];
-    if (!soma__check(name, in, x || !in[1] ? 1 : 2)) return false;
+    if (!soma__check(name, in, x || !in[1] ? 1 : 2) || !x) return false;
     if (soma__is_float(x->dtype)) return true;
     soma_error_raise(x->ctx, SOMA_ERROR_DTYPE, "%s: the input is %s; a floating dtype is wanted", name, soma_dtype_name((soma_dtype)x->dtype));
     return false;
