@@ -48,6 +48,8 @@ int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_error(soma_context *ctx);
 /* A context with so many threads ("0": the default). NULL when it said why not. */
 soma_context *cli_context(int64_t threads);
+/* The processor's name, as the system tells it. */
+void cli_processor(char *out, size_t size);
 /* Can colours be used on stdout? */
 bool cli_colours(void);
 /* Columns of the terminal, 80 where there is none. */

@@ -6,23 +6,6 @@
 #include <jansson.h>
 #include <libfyaml.h>
 
-#include <string.h>
-
-/* The processor's name, as the system tells it. */
-static void cpu_name(char *out, size_t size) {
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    snprintf(out, size, "unknown");
-    while (f && fgets(line, sizeof line, f)) {
-        char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || !colon) continue;
-        colon[strcspn(colon, "\n")] = 0;
-        snprintf(out, size, "%s", colon + 2);
-        break;
-    }
-    if (f) fclose(f);
-}
-
 int cli_doctor(int argc, char **argv, const cli_command *self) {
     int64_t threads = 0;
     const cli_option options[] = {{"--threads", "N", "default: one per processor", CLI_INTEGER, &threads}};
@@ -32,7 +15,7 @@ int cli_doctor(int argc, char **argv, const cli_command *self) {
     soma_context *ctx = cli_context(threads);
     if (!ctx) return CLI_FAILED;
     char cpu[200];
-    cpu_name(cpu, sizeof cpu);
+    cli_processor(cpu, sizeof cpu);
     int n = (int)soma_context_threads(ctx);
     double one = bench_peak(soma_context_isa(ctx), 1, 0.3), all = n > 1 ? bench_peak(soma_context_isa(ctx), n, 0.3) : one;
     printf("soma              %s\nprocessor         %s\ninstruction set   %s\nthreads           %d\n", soma_version(), cpu, soma_context_isa(ctx), n);

@@ -47,6 +47,20 @@ int cli_columns(void) {
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
 }
 
+void cli_processor(char *out, size_t size) {
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    snprintf(out, size, "unknown");
+    while (f && fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon) continue;
+        colon[strcspn(colon, "\n")] = 0;
+        snprintf(out, size, "%s", colon + 2);
+        break;
+    }
+    if (f) fclose(f);
+}
+
 static void usage(FILE *to) {
     fprintf(to, "soma trains and runs neural networks.\n\nUsage: soma COMMAND [OPTIONS]\n\n");
     for (int i = 0; i < COMMANDS; i++) fprintf(to, "  %-8s %-13s %s\n", commands[i].name, commands[i].words, commands[i].does);

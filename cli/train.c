@@ -25,6 +25,7 @@ typedef struct arguments {
     const char *data, *out, *resume, *recipe;
     cli_list sets;
     int64_t threads, seed, checkpoint;
+    double before; /* seconds of the run before this call */
     bool quiet, show, no_prefetch;
     char recipe_path[4096], out_path[4096], data_path[4096], seed_set[64];
 } arguments;
@@ -49,25 +50,27 @@ static bool choose_out(arguments *a, const cli_recipe *r) {
     return cli_fail("runs/%.*s and 9999 more are there; give --out", (int)n, r->name), false;
 }
 
-/* What the run was told before: data's folder. */
+/* What is known of the run from before: data's folder, and how long it took. */
 static void read_run(soma_context *ctx, arguments *a) {
     char path[4200], *text;
     size_t bytes;
     snprintf(path, sizeof path, "%s/run.json", a->resume);
-    if (a->data || !soma_file_exists(path) || soma_file_read(ctx, path, 1 << 20, &text, &bytes) != SOMA_OK) return;
+    if (!soma_file_exists(path) || soma_file_read(ctx, path, 1 << 20, &text, &bytes) != SOMA_OK) return;
     json_t *run = json_loadb(text, bytes, 0, NULL);
     const char *data = json_string_value(json_object_get(run, "data"));
-    if (data && strlen(data) < sizeof a->data_path) a->data = strcpy(a->data_path, data);
+    a->before = json_number_value(json_object_get(run, "seconds"));
+    if (!a->data && data && strlen(data) < sizeof a->data_path) a->data = strcpy(a->data_path, data);
     json_decref(run);
 }
 
 static bool write_run(soma_context *ctx, const arguments *a, const soma_train_result *r, const char *state) {
-    char path[4200], now[32], *where = a->data ? realpath(a->data, NULL) : realpath(".", NULL);
+    char path[4200], now[32], processor[200], *where = a->data ? realpath(a->data, NULL) : realpath(".", NULL);
     time_t t = time(NULL);
     strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
-    json_t *run = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:f}", "soma", soma_version(), "state", state, "isa", soma_context_isa(ctx),
-                            "threads", (json_int_t)soma_context_threads(ctx), "data", where ? where : "", "written", now, "epochs",
-                            (json_int_t)r->epochs, "seconds", r->seconds);
+    cli_processor(processor, sizeof processor);
+    json_t *run = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:f}", "soma", soma_version(), "state", state, "processor", processor, "isa",
+                            soma_context_isa(ctx), "threads", (json_int_t)soma_context_threads(ctx), "data", where ? where : "", "written", now,
+                            "epochs", (json_int_t)r->epochs, "seconds", a->before + r->seconds);
     char *text = json_dumps(run, JSON_INDENT(2) | JSON_SORT_KEYS);
     snprintf(path, sizeof path, "%s/run.json", a->out);
     bool fine = text && soma_file_write(ctx, path, text, strlen(text)) == SOMA_OK;
@@ -134,8 +137,8 @@ static int finish(soma_context *ctx, const arguments *a, const cli_recipe *r, co
         return CLI_FINE;
     }
     if (a->show) show(ctx, a, r, result->model);
-    printf("accuracy %.2f %% after %.*f s of training; the model is %s/model.safetensors\n", 100 * result->accuracy, result->seconds < 10 ? 2 : 1,
-           result->seconds, a->out);
+    printf("accuracy %.2f %% after %.*f s of training; the model is %s/model.safetensors\n", 100 * result->accuracy,
+           a->before + result->seconds < 10 ? 2 : 1, a->before + result->seconds, a->out);
     return CLI_FINE;
 }
 
