@@ -119,7 +119,7 @@ static void run_blocks(bench *b, bench_job *job, int threads, round_table *t) {
 static void report(bench *b, const workload *w, const bench_job *job, int threads, const round_table *t) {
     char best_name[96] = "", name[96];
     const samples *best = NULL;
-    result r = {.name = w->name, .threads = threads, .flops = bench_flops(w), .peak = b->peak};
+    measured r = {.name = w->name, .threads = threads, .flops = bench_flops(w), .peak = b->peak};
     for (int i = 0; i < b->peer_count; i++)
         for (int way = 0; b->peers[i].threads == threads && way < b->peers[i].way_count; way++) {
             const samples *s = &t->theirs[i][way];

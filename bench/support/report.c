@@ -29,7 +29,7 @@ void report_heading(const char *name, const char *words) {
 }
 
 /* {"name": ..., "threads": ..., "ms": ...}; a number without a meaning is null. */
-static void write_json(const result *r, double gflops, double fraction, double ratio, FILE *json) {
+static void write_json(const measured *r, double gflops, double fraction, double ratio, FILE *json) {
     fprintf(json, "{\"name\": \"%s %s\", \"threads\": %d, \"ms\": %.6g, \"min_ms\": %.6g, \"gflops\": %.5g, \"peak_fraction\": %.4g, ", r->name,
             r->way, r->threads, samples_median(r->blocks), samples_min(r->blocks), gflops, fraction);
     if (r->peer)
@@ -38,7 +38,7 @@ static void write_json(const result *r, double gflops, double fraction, double r
     else fprintf(json, "\"peer\": null, \"peer_ms\": null, \"peer_min_ms\": null, \"ratio\": null}\n");
 }
 
-void report_result(const result *r, FILE *json) {
+void report_result(const measured *r, FILE *json) {
     double least = samples_min(r->blocks);
     if (r->blocks->failed || r->blocks->count == 0) {
         printf("%-32s %7d     failed\n", r->way, r->threads);

@@ -20,7 +20,7 @@ double samples_median(const samples *s);
 
 /* One line of the table. Everything derived (GFLOP/s, fraction, ratio) is of the minima: other work on the machine only ever adds
  * time. */
-typedef struct result {
+typedef struct measured {
     const char *name, *way; /* the workload, and how it is done: "soma captured", "torch compile" */
     int threads;
     const samples *blocks;
@@ -28,9 +28,9 @@ typedef struct result {
     bool ours;          /* only our lines have a ratio and a JSON line */
     const char *peer;   /* the best peer's way, NULL without one */
     const samples *of_peer;
-} result;
+} measured;
 
 void report_heading(const char *name, const char *words);
-void report_result(const result *r, FILE *json);
+void report_result(const measured *r, FILE *json);
 
 #endif
