@@ -276,6 +276,9 @@ def ops():
     case("linear", F.linear, WIDE, SECOND, ROW[:2])
 
     activations(case)
+    case("unflatten", lambda x: x.unflatten(1, (3, -1)) * 1, torch.arange(24).reshape(2, 12) * 0.25)
+    case("embedding", lambda w, i: F.embedding(i, w), WIDE.reshape(3, 2), INDEX)
+    case("bilinear", lambda a, b, w: F.bilinear(a, b, w), WIDE, SECOND[:, :2], torch.arange(24).reshape(4, 3, 2) * 0.28125 % 3 - 1.375)
     case("layer_norm", lambda x, w, b: F.layer_norm(x, (4,), w, b, 1e-5), CUBE, torch.tensor([0.5, 1.5, -1.0, 2.0]), torch.tensor([0.25, 0.0, -0.5, 1.0]))
     case("layer_norm/plain", lambda x: F.layer_norm(x, (3, 4), eps=0.5), CUBE)
     case("batch_norm", lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.1, 1e-5), CUBE, ROW, WIDE[0])

@@ -85,6 +85,21 @@ typedef struct soma_batch_norm_opts {
 } soma_batch_norm_opts;
 SOMA_WITH_OPTS(soma_module *, soma_nn_batch_norm_1d, (soma_context * ctx, int64_t features), (ctx, features), soma_batch_norm_opts)
 
+/* torch.nn.Embedding(classes, features): rows by int64 numbers; the weight [classes, features] is drawn from a standard normal distribution.
+ * padding_idx: the row starts as zeros and gets no gradient. SOMA_ERROR_ARGUMENT for sizes below 1 or a padding_idx outside the classes. */
+typedef struct soma_embedding_opts {
+    soma_optional padding_idx; /* default: none */
+    uint64_t reserved[4];
+} soma_embedding_opts;
+SOMA_WITH_OPTS(soma_module *, soma_nn_embedding, (soma_context * ctx, int64_t classes, int64_t features), (ctx, classes, features),
+               soma_embedding_opts)
+/* torch.nn.Unflatten(dim, sizes); count sizes, copied. */
+SOMA_API soma_module *soma_nn_unflatten(soma_context *ctx, int64_t dim, const int64_t *sizes, int64_t count);
+/* x + m(x), the block of residual networks (He et al. 2016); the child's name is "0". */
+SOMA_API soma_module *soma_nn_residual(soma_context *ctx, soma_module *m);
+/* Several modules on the same input, their results joined along dim; children "0", "1", ... */
+SOMA_API soma_module *soma_nn_parallel(soma_context *ctx, soma_module *const *modules, size_t count, int64_t dim);
+
 /* A module from a forward function: result of x, NULL after an error. Parameters and children are added after it is made. */
 typedef soma_tensor *(*soma_forward_fn)(void *user, soma_module *self, soma_tensor *x);
 /* name (copied) stands in messages, NULL: "module". forward must not be NULL: SOMA_ERROR_ARGUMENT. */

@@ -25,8 +25,9 @@ struct soma_module {
     void *user;
     soma__named *first, **end;
     bool training;
-    int64_t dim;      /* softmax and the like */
-    double number[2]; /* settings of activations; a dropout's p */
+    int64_t dim;          /* softmax and the like */
+    const int64_t *sizes; /* unflatten */
+    double number[2];     /* settings of activations; a dropout's p */
 };
 
 /* A module without contents; NULL with the error pending. */

@@ -233,6 +233,7 @@ CALL(capture, soma_capture_opts, !soma_capture_v(f->ctx, body, NULL, &a_slot, 1,
 CALL(grad, soma_grad_opts, no_grad(f, o, size))
 CALL(nn_layer_norm, soma_layer_norm_opts, !soma_nn_layer_norm_v(f->ctx, SOMA_SHAPE(2), o, size))
 CALL(nn_batch_norm_1d, soma_batch_norm_opts, !soma_nn_batch_norm_1d_v(f->ctx, 2, o, size))
+CALL(nn_embedding, soma_embedding_opts, !soma_nn_embedding_v(f->ctx, 2, 2, o, size))
 CALL(nn_linear, soma_linear_opts, !soma_nn_linear_v(f->ctx, 2, 2, o, size))
 #define LOSS2(name, shapes, options, doc) \
     static bool call_##name(fixture *f, const void *o, size_t size) { return !soma_##name##_v(f->x, f->x, o, size) && refused(f, #name); }
@@ -284,6 +285,7 @@ static const struct {
     ROW(grad, soma_grad_opts),
     ROW(nn_layer_norm, soma_layer_norm_opts),
     ROW(nn_batch_norm_1d, soma_batch_norm_opts),
+    ROW(nn_embedding, soma_embedding_opts),
     ROW(nn_linear, soma_linear_opts),
     ROW(cross_entropy, soma_cross_entropy_opts),
 #define OPTIMIZER(name, rate, settings, doc) \

@@ -32,6 +32,8 @@ static const int64_t shape[2] = {2, 3};
     S(randint, soma_randint(NULL, 0, 2, shape, 2)) S(randperm, soma_randperm(NULL, 3)) S(dropout, soma_dropout(NULL, 0.5, true)) S(dropout_by, soma_dropout_by(NULL, x)) \
     S(dropout_by_p, soma_dropout_by(x, NULL)) S(linear, soma_linear(NULL, x, NULL)) S(linear_weight, soma_linear(x, NULL, NULL)) \
     S(cross_entropy, soma_cross_entropy(NULL, t, NULL)) S(cross_entropy_target, soma_cross_entropy(x, NULL, NULL)) \
+    S(unflatten, soma_unflatten(NULL, 0, shape, 2)) S(embedding, soma_embedding(NULL, x)) S(embedding_weight, soma_embedding(t, NULL)) \
+    S(bilinear, soma_bilinear(NULL, x, x, NULL)) S(bilinear_b, soma_bilinear(x, NULL, x, NULL)) S(bilinear_weight, soma_bilinear(x, x, NULL, NULL)) \
     S(layer_norm, soma_layer_norm(NULL, 1, x, x, 0)) S(batch_norm, soma_batch_norm(NULL, x, x, x, x, true, 0, 0)) \
     S(softmin, soma_softmin(NULL, 0)) S(glu, soma_glu(NULL, 0)) S(prelu, soma_prelu(NULL, x)) S(prelu_weight, soma_prelu(x, NULL)) S(rrelu, soma_rrelu(NULL, 0, 1, true)) \
     S(alpha_dropout, soma_alpha_dropout(NULL, 0.5, true)) \

@@ -90,6 +90,9 @@ F(softmax, soma_softmax(A, 1))
 F(log_softmax, soma_log_softmax(A, -1))
 F(norm, soma_norm(A))
 F(sum_to, soma_sum_to(A, SOMA_SHAPE(3, 1)))
+F(unflatten, soma_unflatten(A, 1, SOMA_SHAPE(3, -1)))
+F(embedding, soma_embedding(B, A))
+F(bilinear, soma_bilinear(A, B, C, NULL))
 F(layer_norm, soma_layer_norm(A, 1, B, C, 1e-5))
 F(layer_norm_plain, soma_layer_norm(A, 2, NULL, NULL, 0.5))
 F(batch_norm, soma_batch_norm(A, NULL, NULL, B, C, true, 0.1, 1e-5))
@@ -231,6 +234,9 @@ static const struct {
     G(log_softmax),
     G(norm),
     G(sum_to),
+    G(unflatten),
+    G(embedding),
+    G(bilinear),
     G(layer_norm),
     {"layer_norm/plain", g_layer_norm_plain, false},
     G(batch_norm),
