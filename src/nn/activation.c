@@ -34,7 +34,7 @@ ALONG(log_softmax)
 ALONG(softmin)
 ALONG(glu)
 
-static soma_tensor *prelu(soma_module *m, soma_tensor *x) { return soma_prelu(x, m->first->tensor); }
+static soma_tensor *prelu(soma_module *m, soma_tensor *x) { return soma_prelu(x, soma__module_part(m, "weight")); }
 soma_module *soma_nn_prelu(soma_context *ctx, int64_t count, double init) {
     if (ctx && count < 1) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "prelu: %lld slopes; at least 1 is wanted", (long long)count), NULL;
     soma_module *m = soma__module_new(ctx, "prelu", prelu);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static soma_tensor *embedding(soma_module *m, soma_tensor *x) {
-    soma_tensor *rows = soma_embedding(x, m->first->tensor);
+    soma_tensor *rows = soma_embedding(x, soma__module_part(m, "weight"));
     if (m->number[0] < 0 || !rows) return rows;
     /* the padding's row has its value, and no gradient */
     soma_tensor *padding = soma_eq(x, soma_full(m->ctx, m->number[0], SOMA_I64, NULL, 0));

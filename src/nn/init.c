@@ -201,16 +201,9 @@ soma_status soma_init_by_name(soma_tensor *w, const char *name) {
                             name);
 }
 
-/* The layer's own parameter of this name, or NULL. */
-static soma_tensor *own(const soma_module *m, const char *name) {
-    for (const soma__named *n = m->first; n; n = n->next)
-        if (n->tensor && strcmp(n->name, name) == 0) return n->tensor;
-    return NULL;
-}
-
 /* x behind the layer, whose weight was scaled; NULL with the error pending. */
 static soma_tensor *scaled_layer(soma_module *m, soma_tensor *x, double tolerance, int64_t most) {
-    soma_tensor *w = own(m, "weight"), *bias = own(m, "bias");
+    soma_tensor *w = soma__module_part(m, "weight"), *bias = soma__module_part(m, "bias");
     if (w && soma_ndim(w) >= 2) {
         double variance;
         if (soma_init_orthogonal(w, 1) != SOMA_OK || (bias && soma_init_constant(bias, 0) != SOMA_OK)) return NULL;

@@ -3,9 +3,7 @@
 
 #include "base/fpmode.h"
 
-static soma_tensor *forward(soma_module *m, soma_tensor *x) {
-    return soma_linear(x, m->first->tensor, m->first->next ? m->first->next->tensor : NULL);
-}
+static soma_tensor *forward(soma_module *m, soma_tensor *x) { return soma_linear(x, soma__module_part(m, "weight"), soma__module_part(m, "bias")); }
 
 soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t out_features, const soma_linear_opts *options, size_t size) {
     soma_linear_opts o;

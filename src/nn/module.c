@@ -173,6 +173,12 @@ soma_status soma_module_state(soma_module *m, size_t i, char *key, size_t key_si
     return *tensor ? SOMA_OK : SOMA_ERROR_RANGE;
 }
 
+soma_tensor *soma__module_part(const soma_module *m, const char *name) {
+    for (const soma__named *n = m->first; n && !n->child; n = n->next)
+        if (strcmp(n->name, name) == 0) return n->tensor;
+    return NULL;
+}
+
 /* FNV-1a over the names, innermost first. */
 uint64_t soma__module_stream(const soma_module *m, uint64_t purpose) {
     uint64_t hash = 0xcbf29ce484222325u;

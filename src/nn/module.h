@@ -32,6 +32,8 @@ struct soma_module {
 
 /* A module without contents; NULL with the error pending. */
 soma_module *soma__module_new(soma_context *ctx, const char *kind, soma_tensor *(*forward)(soma_module *m, soma_tensor *x));
+/* The module's own parameter or buffer of this name, or NULL. */
+soma_tensor *soma__module_part(const soma_module *m, const char *name);
 /* The stream of a purpose (a soma_stream) for this module alone, by its path from the outermost one. */
 uint64_t soma__module_stream(const soma_module *m, uint64_t purpose);
 

@@ -3,12 +3,6 @@
 
 static double or_else(soma_optional o, double otherwise) { return o.set ? o.value : otherwise; }
 
-static soma_tensor *part(const soma_module *m, const char *name) {
-    for (const soma__named *n = m->first; n; n = n->next)
-        if (n->tensor && n->name[0] == name[0] && __builtin_strcmp(n->name, name) == 0) return n->tensor;
-    return NULL;
-}
-
 static soma_status add(soma_module *m, const char *name, soma_dtype dtype, double value, const int64_t *shape, int64_t ndim, bool buffer) {
     soma_interior_begin(m->ctx);
     soma_tensor *v = soma_variable(soma_full(m->ctx, value, dtype, shape, ndim), &(soma_variable_opts){.name = name});
@@ -17,7 +11,7 @@ static soma_status add(soma_module *m, const char *name, soma_dtype dtype, doubl
 }
 
 static soma_tensor *layer_norm(soma_module *m, soma_tensor *x) {
-    return soma_layer_norm(x, m->dim, part(m, "weight"), part(m, "bias"), m->number[0]);
+    return soma_layer_norm(x, m->dim, soma__module_part(m, "weight"), soma__module_part(m, "bias"), m->number[0]);
 }
 
 soma_module *soma_nn_layer_norm_v(soma_context *ctx, const int64_t *shape, int64_t ndim, const soma_layer_norm_opts *options, size_t size) {
@@ -36,10 +30,10 @@ soma_module *soma_nn_layer_norm_v(soma_context *ctx, const int64_t *shape, int64
 }
 
 static soma_tensor *batch_norm(soma_module *m, soma_tensor *x) {
-    soma_tensor *batches = part(m, "num_batches_tracked");
+    soma_tensor *batches = soma__module_part(m, "num_batches_tracked");
     if (batches && m->training) soma_assign(batches, soma_add_scalar(batches, 1));
-    return soma_batch_norm(x, part(m, "running_mean"), part(m, "running_var"), part(m, "weight"), part(m, "bias"), m->training, m->number[0],
-                           m->number[1]);
+    return soma_batch_norm(x, soma__module_part(m, "running_mean"), soma__module_part(m, "running_var"), soma__module_part(m, "weight"),
+                           soma__module_part(m, "bias"), m->training, m->number[0], m->number[1]);
 }
 
 soma_module *soma_nn_batch_norm_1d_v(soma_context *ctx, int64_t features, const soma_batch_norm_opts *options, size_t size) {
