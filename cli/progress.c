@@ -62,9 +62,10 @@ void cli_progress_step(void *user, const soma_progress *s) {
         cli_progress_end(p);
         char took[24];
         clock_text(took, sizeof took, s->seconds);
-        printf("epoch %lld/%lld  loss %.4f  test loss %.4f  accuracy %.2f %%", (long long)s->epoch, (long long)s->epochs, s->loss, s->test_loss,
-               100 * s->accuracy);
-        printf(!p->terminal || cli_columns() >= 72 ? "  %s\n" : "\n", took);
+        bool narrow = p->terminal && cli_columns() < 72;
+        printf(narrow ? "epoch %lld/%lld  loss %.4f  test %.4f  %.2f %%\n" : "epoch %lld/%lld  loss %.4f  test loss %.4f  accuracy %.2f %%  ",
+               (long long)s->epoch, (long long)s->epochs, s->loss, s->test_loss, 100 * s->accuracy);
+        if (!narrow) printf("%s\n", took);
         fflush(stdout);
         return;
     }
