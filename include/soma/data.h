@@ -4,8 +4,9 @@
 
 #include "soma/context.h"
 
-/* Samples with their targets, as torch.utils.data.Dataset: float32 inputs, int64 classes. Belongs to the innermost scope. */
+/* Samples with their targets, as torch.utils.data.Dataset: float32 inputs, and a class or a number each. Belongs to the innermost scope. */
 typedef struct soma_dataset soma_dataset;
+struct soma_columns; /* see soma/table.h */
 /* Batches of a data set in the order of an epoch, as torch.utils.data.DataLoader. */
 typedef struct soma_loader soma_loader;
 
@@ -21,6 +22,9 @@ SOMA_WITH_OPTS(soma_dataset *, soma_dataset_idx, (soma_context * ctx, const char
  * torch.utils.data.TensorDataset. SOMA_ERROR_ARGUMENT for a NULL array, a count below 1, or a size below 1 in the shape. */
 SOMA_API soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const int64_t *targets, int64_t count, const int64_t *shape,
                                            int64_t ndim);
+/* The same with a number for each sample as its target, for regression. */
+SOMA_API soma_dataset *soma_dataset_values(soma_context *ctx, const float *inputs, const float *values, int64_t count, const int64_t *shape,
+                                           int64_t ndim);
 typedef struct soma_glyph_opts {
     uint64_t seed;       /* of the drawing; default 0 */
     int64_t first;       /* number of the first sample; default 0 */
@@ -32,10 +36,16 @@ typedef struct soma_glyph_opts {
 SOMA_WITH_OPTS(soma_dataset *, soma_dataset_glyphs, (soma_context * ctx, int64_t count), (ctx, count), soma_glyph_opts)
 /* What bytes are multiplied by to become inputs; 1 where inputs are floats already. */
 SOMA_API double soma_dataset_scale(const soma_dataset *d);
-/* One more than the largest class; 0 for NULL. Looks at all targets. */
+/* One more than the largest class, of a table the classes that it has; 0 for NULL and for targets that are numbers. Looks at all targets. */
 SOMA_API int64_t soma_dataset_classes(const soma_dataset *d);
+/* Are targets numbers? */
+SOMA_API bool soma_dataset_is_valued(const soma_dataset *d);
+/* How a table's rows became these samples; NULL for other data. */
+SOMA_API struct soma_columns *soma_dataset_columns(const soma_dataset *d);
 /* Sample i: inputs as the loader gives them (room for all features), or NULL; its class. SOMA_ERROR_RANGE for another number. */
 SOMA_API soma_status soma_dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target);
+/* Sample i's target where targets are numbers: as it is learned, that is, scaled if the table's columns say so. */
+SOMA_API soma_status soma_dataset_value(const soma_dataset *d, int64_t i, float *value);
 /* Was the library built with zlib? */
 SOMA_API bool soma_reads_gzip(void);
 /* Samples; 0 for NULL. */
@@ -59,6 +69,7 @@ typedef struct soma_batch {
     const float *inputs;    /* [count, features...] */
     const int64_t *targets; /* [count] */
     int64_t count;
+    const float *values; /* [count], of data whose targets are numbers; else NULL */
 } soma_batch;
 /* Starts an epoch (0, 1, ...) at its first batch; one that runs is left. SOMA_ERROR_ARGUMENT for NULL. */
 SOMA_API soma_status soma_loader_start(soma_loader *l, int64_t epoch);

@@ -13,6 +13,7 @@
 #include "soma/schedule.h"
 #include "soma/init.h"
 #include "soma/data.h"
+#include "soma/table.h"
 #include "soma/files.h"
 #include "soma/archive.h"
 #include "soma/state.h"

@@ -24,47 +24,84 @@ bool soma_reads_gzip(void) {
 #endif
 }
 
-double soma_dataset_scale(const soma_dataset *d) { return d && !d->floats ? (double)d->scale : 1; }
+double soma_dataset_scale(const soma_dataset *d) { return d && d->bytes ? (double)d->scale : 1; }
 
 int64_t soma_dataset_classes(const soma_dataset *d) {
     int64_t most = -1;
-    for (int64_t i = 0; d && i < d->count; i++) {
-        int64_t c = d->targets ? d->targets[i] : d->labels[i];
-        if (c > most) most = c;
+    if (!d || d->valued) return 0;
+    if (d->columns) return soma_columns_about(d->columns)->target.n_categories;
+    for (int64_t i = 0; i < d->count; i++) {
+        soma__target t;
+        soma__dataset_sample(d, i, NULL, &t);
+        if (t.class > most) most = t.class;
     }
     return most + 1;
 }
 
+bool soma_dataset_is_valued(const soma_dataset *d) { return d && d->valued; }
+soma_columns *soma_dataset_columns(const soma_dataset *d) { return d ? d->columns : NULL; }
+
+static bool in_range(const soma_dataset *d, int64_t i) {
+    if (i >= 0 && i < d->count) return true;
+    soma_error_raise(d->ctx, SOMA_ERROR_RANGE, "dataset_sample: sample %lld of %lld", (long long)i, (long long)d->count);
+    return false;
+}
+
 soma_status soma_dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target) {
     if (!d) return SOMA_ERROR_ARGUMENT;
-    if (i < 0 || i >= d->count)
-        return soma_error_raise(d->ctx, SOMA_ERROR_RANGE, "dataset_sample: sample %lld of %lld", (long long)i, (long long)d->count);
-    int64_t c = d->targets ? d->targets[i] : d->labels[i];
-    if (inputs) soma__dataset_sample(d, i, inputs, &c);
-    if (target) *target = c;
+    if (!in_range(d, i)) return SOMA_ERROR_RANGE;
+    soma__target t;
+    soma__dataset_sample(d, i, inputs, &t);
+    if (target) *target = t.class;
     return SOMA_OK;
 }
 
-void soma__dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target) {
-    if (d->floats) memcpy(inputs, d->floats + i * d->features, (size_t)d->features * sizeof *inputs);
-    else
-        for (int64_t k = 0; k < d->features; k++) inputs[k] = (float)d->bytes[i * d->features + k] * d->scale;
-    *target = d->targets ? d->targets[i] : d->labels[i];
+soma_status soma_dataset_value(const soma_dataset *d, int64_t i, float *value) {
+    if (!d || !value) return SOMA_ERROR_ARGUMENT;
+    if (!in_range(d, i)) return SOMA_ERROR_RANGE;
+    soma__target t;
+    soma__dataset_sample(d, i, NULL, &t);
+    *value = t.value;
+    return SOMA_OK;
 }
 
-soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const int64_t *targets, int64_t count, const int64_t *shape, int64_t ndim) {
+void soma__dataset_sample(const soma_dataset *d, int64_t i, float *inputs, soma__target *target) {
+    if (d->sample) {
+        d->sample(d, i, inputs, target);
+        return;
+    }
+    if (inputs && d->floats) memcpy(inputs, d->floats + i * d->features, (size_t)d->features * sizeof *inputs);
+    else
+        for (int64_t k = 0; inputs && k < d->features; k++) inputs[k] = (float)d->bytes[i * d->features + k] * d->scale;
+    *target = (soma__target){d->targets ? d->targets[i] : d->labels ? d->labels[i] : 0, d->values ? d->values[i] : 0};
+}
+
+static soma_dataset *of_arrays(soma_context *ctx, const char *call, const float *inputs, const void *targets, int64_t count, const int64_t *shape,
+                               int64_t ndim) {
     if (!ctx || soma_error_status(ctx) != SOMA_OK) return NULL;
     bool fits = inputs && targets && count > 0 && ndim >= 0 && ndim < SOMA_MAX_DIMS && (!ndim || shape);
     int64_t features = 1;
     for (int64_t i = 0; fits && i < ndim; i++) fits = shape[i] > 0 && !__builtin_mul_overflow(features, shape[i], &features);
     if (!fits) {
-        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "dataset_arrays: inputs, targets, a count of at least 1 and a shape of positive sizes are wanted");
+        soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: inputs, targets, a count of at least 1 and a shape of positive sizes are wanted", call);
         return NULL;
     }
     soma_dataset *d = soma_scope_memory(ctx, sizeof *d);
     if (!d) return NULL;
-    *d = (soma_dataset){.ctx = ctx, .floats = inputs, .targets = targets, .count = count, .features = features, .ndim = ndim};
+    *d = (soma_dataset){.ctx = ctx, .floats = inputs, .count = count, .features = features, .ndim = ndim};
     for (int64_t i = 0; i < ndim; i++) d->shape[i] = shape[i];
+    return d;
+}
+
+soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const int64_t *targets, int64_t count, const int64_t *shape, int64_t ndim) {
+    soma_dataset *d = of_arrays(ctx, "dataset_arrays", inputs, targets, count, shape, ndim);
+    if (d) d->targets = targets;
+    return d;
+}
+
+soma_dataset *soma_dataset_values(soma_context *ctx, const float *inputs, const float *values, int64_t count, const int64_t *shape, int64_t ndim) {
+    soma_dataset *d = of_arrays(ctx, "dataset_values", inputs, values, count, shape, ndim);
+    if (d) d->values = values, d->valued = true;
     return d;
 }
 

@@ -13,6 +13,7 @@
 typedef struct slot {
     float *inputs;
     int64_t *targets;
+    float *values; /* of data whose targets are numbers */
     int64_t count;
 } slot;
 
@@ -53,7 +54,12 @@ static void fill(soma_loader *l, int64_t b) {
     slot *s = &l->slots[b % 2];
     int64_t from = b * l->batch, n = l->data->count - from < l->batch ? l->data->count - from : l->batch;
     soma__fpmode mode = soma__fpmode_enter();
-    for (int64_t i = 0; i < n; i++) soma__dataset_sample(l->data, l->order[from + i], s->inputs + i * l->data->features, &s->targets[i]);
+    for (int64_t i = 0; i < n; i++) {
+        soma__target t;
+        soma__dataset_sample(l->data, l->order[from + i], s->inputs + i * l->data->features, &t);
+        s->targets[i] = t.class;
+        if (s->values) s->values[i] = t.value;
+    }
     soma__fpmode_leave(mode);
     s->count = n;
 }
@@ -118,6 +124,7 @@ soma_loader *soma_loader_new_v(soma_context *ctx, soma_dataset *d, int64_t batch
     for (int i = 0; i < 2; i++) {
         l->slots[i].inputs = soma_scope_memory(ctx, (size_t)(batch * d->features) * sizeof(float));
         l->slots[i].targets = soma_scope_memory(ctx, (size_t)batch * sizeof(int64_t));
+        if (d->valued) l->slots[i].values = soma_scope_memory(ctx, (size_t)batch * sizeof(float));
     }
     if (soma_error_status(ctx) != SOMA_OK) return NULL;
     pthread_mutex_init(&l->lock, NULL);
@@ -173,7 +180,7 @@ bool soma_loader_next(soma_loader *l, soma_batch *out) {
     pthread_mutex_unlock(&l->lock);
     if (!l->threaded) fill(l, l->next);
     const slot *s = &l->slots[l->next % 2];
-    *out = (soma_batch){s->inputs, s->targets, s->count};
+    *out = (soma_batch){s->inputs, s->targets, s->count, s->values};
     l->next++;
     return true;
 }
