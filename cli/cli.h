@@ -38,6 +38,10 @@ int cli_train(int argc, char **argv, const cli_command *self);
 int cli_eval(int argc, char **argv, const cli_command *self);
 int cli_summary(int argc, char **argv, const cli_command *self);
 int cli_explain(int argc, char **argv, const cli_command *self);
+int cli_predict(int argc, char **argv, const cli_command *self);
+int cli_features(int argc, char **argv, const cli_command *self);
+int cli_data(int argc, char **argv, const cli_command *self);
+int cli_new(int argc, char **argv, const cli_command *self);
 int cli_doctor(int argc, char **argv, const cli_command *self);
 
 /* Reads options and words; -1 to go on, else the exit status (--help was printed, or what is wrong said). least and most words are wanted. */
@@ -50,6 +54,14 @@ int cli_error(soma_context *ctx);
 soma_context *cli_context(int64_t threads);
 /* The processor's name, as the system tells it. */
 void cli_processor(char *out, size_t size);
+/* A run's folder stands for its model. */
+const char *cli_model_path(const char *word, char *room, size_t size);
+/* How good the model is on the data, as text or a line of JSON. Returns the exit status. */
+int cli_report(soma_context *ctx, soma_model *m, soma_dataset *test, bool json);
+/* Trains a recipe on each part of a cross-validation. Returns the exit status. */
+int cli_folds(soma_context *ctx, const char *path, const cli_list *sets, const char *data, int folds, const volatile int *stop);
+/* "accuracy 97.50 %", or of values (accuracy NaN) "R2 0.91, MAE 2.1". */
+void cli_score_text(char *out, size_t size, double accuracy, double r2, double mae);
 /* Can colours be used on stdout? */
 bool cli_colours(void);
 /* Columns of the terminal, 80 where there is none. */
@@ -66,6 +78,8 @@ typedef struct cli_recipe {
 bool cli_recipe_read(soma_context *ctx, const char *path, const cli_list *sets, cli_recipe *out);
 /* The same from text, which ends with a zero byte; path is its name. */
 bool cli_recipe_parse(soma_context *ctx, const char *path, const char *text, size_t bytes, const cli_list *sets, cli_recipe *out);
+/* Is it a recipe by its name? */
+bool cli_is_recipe(const char *path);
 /* Says what the recipe's problems are, from number `from` on. */
 void cli_recipe_complain(const cli_recipe *r, size_t from);
 void cli_recipe_close(cli_recipe *r);

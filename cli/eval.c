@@ -1,16 +1,8 @@
-/* soma eval: loss and accuracy of a model on test data. */
+/* soma eval: how good a model is on test data. */
 #include "cli.h"
-
-#include <jansson.h>
 
 #include <stdlib.h>
 #include <string.h>
-
-/* A run's folder stands for its model. */
-static const char *model_path(const char *word, char *room, size_t size) {
-    snprintf(room, size, "%s/model.safetensors", word);
-    return soma_file_exists(room) ? room : word;
-}
 
 /* The test data: of the recipe given or beside the model, or idx files in the data folder itself. */
 static soma_dataset *test_data(soma_context *ctx, const char *recipe, const char *model, const char *data) {
@@ -34,19 +26,29 @@ static soma_dataset *test_data(soma_context *ctx, const char *recipe, const char
     return test;
 }
 
-static int evaluate(soma_context *ctx, const char *word, const char *recipe, const char *data, bool json) {
+/* A table with a target: all of its rows. */
+static soma_dataset *table_data(soma_context *ctx, soma_model *m, const char *path) {
+    soma_columns *c = soma_model_columns(m);
+    const soma_columns_info *info = soma_columns_about(c);
+    const char **words = calloc((size_t)(info ? info->n_features : 0) + 1, sizeof *words);
+    soma_table_opts o = {.categories = words, .header = SOMA_SET(info && info->header)};
+    for (int64_t i = 0; info && words && i < info->n_features; i++)
+        if (info->features[i].type == SOMA_COLUMN_CATEGORY) words[o.n_categories++] = info->features[i].name;
+    soma_table *t = !info ? NULL : words ? soma_table_open(ctx, path, &o) : NULL;
+    soma_dataset *d = t ? soma_table_dataset(t, c, NULL, 0) : NULL;
+    free(words);
+    if (!info) cli_fail("%s: the model was not trained on a table", path);
+    else if (!d) cli_error(ctx);
+    return d;
+}
+
+static int evaluate(soma_context *ctx, const char *word, const char *table, const char *recipe, const char *data, bool json) {
     char room[4200];
-    const char *path = model_path(word, room, sizeof room);
+    const char *path = cli_model_path(word, room, sizeof room);
     soma_model *m;
-    double loss, accuracy;
     if (soma_model_load(ctx, path, &m) != SOMA_OK) return cli_error(ctx);
-    soma_dataset *test = test_data(ctx, recipe, path, data);
-    if (!test) return CLI_FAILED;
-    if (soma_model_evaluate(m, test, &loss, &accuracy) != SOMA_OK) return cli_error(ctx);
-    long long n = (long long)soma_dataset_count(test);
-    if (json) printf("{\"samples\": %lld, \"loss\": %.9g, \"accuracy\": %.9g}\n", n, loss, accuracy);
-    else printf("accuracy %.2f %%, loss %.4f on %lld samples\n", 100 * accuracy, loss, n);
-    return CLI_FINE;
+    soma_dataset *test = table ? table_data(ctx, m, table) : test_data(ctx, recipe, path, data);
+    return test ? cli_report(ctx, m, test, json) : CLI_FAILED;
 }
 
 int cli_eval(int argc, char **argv, const cli_command *self) {
@@ -60,11 +62,11 @@ int cli_eval(int argc, char **argv, const cli_command *self) {
         {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &threads},
     };
     cli_words w;
-    int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &w, 1, 1);
+    int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &w, 1, 2);
     if (status >= 0) return status;
     soma_context *ctx = cli_context(threads);
     if (!ctx) return CLI_FAILED;
-    status = evaluate(ctx, w.words[0], recipe, data ? data : getenv("SOMA_DATA"), json);
+    status = evaluate(ctx, w.words[0], w.n > 1 ? w.words[1] : NULL, recipe, data ? data : getenv("SOMA_DATA"), json);
     soma_context_free(ctx);
     return status;
 }

@@ -1,6 +1,7 @@
 /* soma: train, measure and look at networks from a shell. */
 #include "cli.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,12 @@
 
 static const cli_command commands[] = {
     {"train", "RECIPE", "Trains a recipe's model; --resume goes on with a run.", "soma train recipes/glyphs-mlp.yaml --out runs/glyphs", cli_train},
-    {"eval", "MODEL", "Measures a model on the test data of its recipe.", "soma eval runs/glyphs --json", cli_eval},
+    {"eval", "MODEL [TABLE]", "Measures a model on the test data of its recipe, or a table.", "soma eval runs/glyphs --json", cli_eval},
+    {"predict", "MODEL [TABLE]", "Answers for the rows of a table, or of a pipe.", "soma predict runs/iris iris.csv --proba", cli_predict},
+    {"features", "MODEL [TABLE]", "What a layer gives for the rows of a table.", "soma features runs/iris iris.csv --layer relu -o features.csv",
+     cli_features},
+    {"data", "TABLE|RECIPE", "Describes data: columns, classes, ranges, samples.", "soma data iris.csv", cli_data},
+    {"new", "TABLE", "Writes a commented recipe that suits a table.", "soma new iris.csv > iris.yaml", cli_new},
     {"summary", "RECIPE|MODEL", "Lists layers, shapes, parameters, work and memory.", "soma summary recipes/glyphs-mlp.yaml", cli_summary},
     {"explain", "RECIPE", "Shows the plan of a step: kernels, fusion, memory.", "soma explain recipes/glyphs-mlp.yaml", cli_explain},
     {"doctor", "", "Says what machine and build have; measures the peak.", "soma doctor", cli_doctor},
@@ -35,6 +41,11 @@ soma_context *cli_context(int64_t threads) {
     if (s == SOMA_ERROR_ARGUMENT) cli_fail("--threads, SOMA_THREADS: 1 to 1024; SOMA_ISA: portable, avx2, avx512 or neon");
     else cli_fail("no context: %s", soma_status_name(s));
     return NULL;
+}
+
+void cli_score_text(char *out, size_t size, double accuracy, double r2, double mae) {
+    if (isnan(accuracy)) snprintf(out, size, "R2 %.4f, mean absolute error %.4g", r2, mae);
+    else snprintf(out, size, "accuracy %.2f %%", 100 * accuracy);
 }
 
 bool cli_colours(void) {

@@ -63,8 +63,11 @@ void cli_progress_step(void *user, const soma_progress *s) {
         char took[24];
         clock_text(took, sizeof took, s->seconds);
         bool narrow = p->terminal && cli_columns() < 72;
-        printf(narrow ? "epoch %lld/%lld  loss %.4f  test %.4f  %.2f %%\n" : "epoch %lld/%lld  loss %.4f  test loss %.4f  accuracy %.2f %%  ",
-               (long long)s->epoch, (long long)s->epochs, s->loss, s->test_loss, 100 * s->accuracy);
+        char score[80];
+        if (isnan(s->accuracy)) snprintf(score, sizeof score, narrow ? "R2 %.4f" : "R2 %.4f  MAE %.4g  RMSE %.4g", s->r2, s->mae, s->rmse);
+        else snprintf(score, sizeof score, narrow ? "%.2f %%" : "accuracy %.2f %%", 100 * s->accuracy);
+        printf(narrow ? "epoch %lld/%lld  loss %.4f  test %.4f  %s\n" : "epoch %lld/%lld  loss %.4f  test loss %.4f  %s  ", (long long)s->epoch,
+               (long long)s->epochs, s->loss, s->test_loss, score);
         if (!narrow) printf("%s\n", took);
         fflush(stdout);
         return;

@@ -43,11 +43,6 @@ static bool layers(soma_context *ctx, soma_recipe *r, const int64_t *shape, int6
     return fine;
 }
 
-static bool is_recipe(const char *path) {
-    const char *dot = strrchr(path, '.');
-    return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
-}
-
 static int of_model(soma_context *ctx, const char *word) {
     char room[4200];
     soma_model *m;
@@ -57,6 +52,8 @@ static int of_model(soma_context *ctx, const char *word) {
     snprintf(room, sizeof room, "%s/model.safetensors", word);
     if (soma_model_load(ctx, soma_file_exists(room) ? room : word, &m) != SOMA_OK) return cli_error(ctx);
     soma_model_input(m, &shape, &ndim);
+    int64_t width = soma_model_columns(m) ? soma_columns_width(soma_model_columns(m)) : 0;
+    if (width) shape = &width;
     return layers(ctx, soma_model_recipe(m), shape, ndim, &parameters) ? CLI_FINE : cli_error(ctx);
 }
 
@@ -87,6 +84,8 @@ static int of_recipe(soma_context *ctx, cli_recipe *r, const char *data, bool wh
     char *plan = NULL, a[24], b[24], c[24];
     size_t before = soma_recipe_problem_count(r->recipe);
     bool fine = soma_recipe_data(r->recipe, data, &train, NULL) == SOMA_OK && soma_dataset_shape(train, &shape, &ndim) == SOMA_OK;
+    int64_t width = fine && soma_dataset_columns(train) ? soma_columns_width(soma_dataset_columns(train)) : 0; /* behind embeddings */
+    if (width) shape = &width;
     if (fine && !whole) fine = layers(ctx, r->recipe, shape, ndim, &parameters);
     if (fine && !whole) fine = (state = optimizer_bytes(r->recipe, train)) >= 0;
     fine = fine && soma_train_explain(r->recipe, data, &plan) == SOMA_OK;
@@ -114,7 +113,7 @@ static int look(int argc, char **argv, const cli_command *self, bool whole) {
     soma_context *ctx = cli_context(0);
     if (!ctx) return CLI_FAILED;
     cli_recipe r;
-    if (!whole && !is_recipe(w.words[0])) status = of_model(ctx, w.words[0]);
+    if (!whole && !cli_is_recipe(w.words[0])) status = of_model(ctx, w.words[0]);
     else if (!cli_recipe_read(ctx, w.words[0], &sets, &r)) status = CLI_FAILED;
     else {
         status = of_recipe(ctx, &r, data ? data : getenv("SOMA_DATA"), whole);

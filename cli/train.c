@@ -24,7 +24,7 @@ typedef struct arguments {
     cli_progress progress;
     const char *data, *out, *resume, *recipe;
     cli_list sets;
-    int64_t threads, seed, checkpoint;
+    int64_t threads, seed, checkpoint, folds;
     double before; /* seconds of the run before this call */
     bool quiet, show, no_prefetch;
     char recipe_path[4096], out_path[4096], data_path[4096], seed_set[64];
@@ -137,8 +137,10 @@ static int finish(soma_context *ctx, const arguments *a, const cli_recipe *r, co
         return CLI_FINE;
     }
     if (a->show) show(ctx, a, r, result->model);
-    printf("accuracy %.2f %% after %.*f s of training; the model is %s/model.safetensors\n", 100 * result->accuracy,
-           a->before + result->seconds < 10 ? 2 : 1, a->before + result->seconds, a->out);
+    char score[80];
+    cli_score_text(score, sizeof score, result->accuracy, result->r2, result->mae);
+    printf("%s after %.*f s of training; the model is %s/model.safetensors\n", score, a->before + result->seconds < 10 ? 2 : 1,
+           a->before + result->seconds, a->out);
     return CLI_FINE;
 }
 
@@ -195,6 +197,7 @@ int cli_train(int argc, char **argv, const cli_command *self) {
         {"--out", "DIR", "folder of the run; default runs/NAME", CLI_TEXT, &a.out},
         {"--resume", "DIR", "goes on with the run in DIR", CLI_TEXT, &a.resume},
         {"--set", "KEY.PATH=VALUE", "changes the recipe: train.epochs=3; repeatable", CLI_REPEATED, &a.sets},
+        {"--folds", "N", "cross-validation of a table: N trainings, no files", CLI_INTEGER, &a.folds},
         {"--seed", "N", "the recipe's train.seed", CLI_INTEGER, &a.seed},
         {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &a.threads},
         {"--checkpoint", "SECONDS", "between two checkpoints in an epoch; default 10", CLI_INTEGER, &a.checkpoint},
@@ -217,7 +220,13 @@ int cli_train(int argc, char **argv, const cli_command *self) {
     }
     soma_context *ctx = cli_context(a.threads);
     if (!ctx) return CLI_FAILED;
-    status = train(ctx, &a);
+    if (a.folds) {
+        struct sigaction action = {.sa_handler = on_signal};
+        sigaction(SIGINT, &action, NULL), sigaction(SIGTERM, &action, NULL);
+        status = a.resume || a.out
+                     ? cli_fail("--folds writes no files: it goes without --out and --resume")
+                     : cli_folds(ctx, a.recipe, &a.sets, a.data ? a.data : getenv("SOMA_DATA"), (int)(a.folds < 1001 ? a.folds : 1001), &stop);
+    } else status = train(ctx, &a);
     soma_context_free(ctx);
     return status;
 }

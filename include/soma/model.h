@@ -3,6 +3,7 @@
 #define SOMA_MODEL_H
 
 #include "soma/recipe.h"
+#include "soma/table.h"
 
 /* A model with its preprocessing. Belongs to the innermost scope. */
 typedef struct soma_model soma_model;
@@ -22,19 +23,42 @@ SOMA_API soma_status soma_model_save(soma_model *m, const char *path);
 
 /* The shape of one sample, valid as long as the model. */
 SOMA_API soma_status soma_model_input(const soma_model *m, const int64_t **shape, int64_t *ndim);
-/* Numbers that it gives for a sample: classes. 0 for NULL. */
+/* Numbers that it gives for a sample: one for each class, or the one that is predicted. 0 for NULL. */
 SOMA_API int64_t soma_model_outputs(const soma_model *m);
+/* Does it predict a number, no class? */
+SOMA_API bool soma_model_is_valued(const soma_model *m);
+/* How rows of a table become its inputs (soma_rows_open reads them from a file), and the names of its classes; NULL for other data. */
+SOMA_API soma_columns *soma_model_columns(const soma_model *m);
+/* The name of a class in the table, else its number as text; "" beyond the last. Valid as long as the model. */
+SOMA_API const char *soma_model_class_name(soma_model *m, int64_t i);
 /* Its layers. */
 SOMA_API soma_module *soma_model_module(soma_model *m);
 /* Its recipe: model and loss; NULL for NULL. */
 SOMA_API soma_recipe *soma_model_recipe(soma_model *m);
 
-/* inputs: count samples in the data's own units (of pictures: bytes 0 to 255), C order. outputs: count x soma_model_outputs(m) probabilities, each
- * row sums to 1. The result of a sample is the same bits alone and in any batch. */
+/* inputs: count samples in the data's own units (of pictures: bytes 0 to 255; of tables: what soma_rows_next gives), C order. outputs: count x
+ * soma_model_outputs(m) numbers: probabilities, which sum to 1 (behind hinge losses: what a sigmoid or softmax makes of the scores), or values in the
+ * target's units. The result of a sample is the same bits alone and in any batch. */
 SOMA_API soma_status soma_model_predict(soma_model *m, const float *inputs, int64_t count, float *outputs);
 /* The same from bytes. */
 SOMA_API soma_status soma_model_predict_bytes(soma_model *m, const uint8_t *inputs, int64_t count, float *outputs);
-/* Mean loss and share of right answers over a data set. */
+/* The same for all samples of a data set, in their order. SOMA_ERROR_SHAPE for other samples than the model's. */
+SOMA_API soma_status soma_model_predict_dataset(soma_model *m, soma_dataset *data, float *outputs);
+
+/* What layer `layer` (its place in the recipe) gives for count samples, as features for another program: count x soma_model_feature_count numbers.
+ * Inputs as soma_model_predict's. SOMA_ERROR_RANGE for another layer. */
+SOMA_API int64_t soma_model_feature_count(soma_model *m, size_t layer);
+SOMA_API soma_status soma_model_features(soma_model *m, size_t layer, const float *inputs, int64_t count, float *outputs);
+
+/* How good a model is on a data set. Of classes: accuracy; of values: the others, in the target's own units; what does not apply is NaN. */
+typedef struct soma_scores {
+    int64_t samples;
+    double loss;          /* the mean, as it is trained */
+    double accuracy;      /* share of right answers */
+    double mae, rmse, r2; /* mean absolute error, root of the mean squared error, 1 - squared errors / squared distances to the mean */
+} soma_scores;
+SOMA_API soma_status soma_model_score(soma_model *m, soma_dataset *data, soma_scores *out);
+/* Its loss and accuracy (of values: r2) alone; either may be NULL. */
 SOMA_API soma_status soma_model_evaluate(soma_model *m, soma_dataset *data, double *loss, double *accuracy);
 
 #endif

@@ -111,6 +111,9 @@ SOMA_API soma_status soma_module_add_parameter(soma_module *m, const char *name,
 SOMA_API soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable);
 SOMA_API soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child);
 
+/* The child of a name, as get_submodule; NULL when there is none. */
+SOMA_API soma_module *soma_module_child(const soma_module *m, const char *name);
+
 /* All parameters in PyTorch's order (a module's own before its children's), each once, as Module.parameters(); the array belongs to the innermost
  * scope. */
 SOMA_API soma_status soma_module_parameters(soma_module *m, soma_tensor *const **params, size_t *count);

@@ -67,7 +67,8 @@ typedef enum soma_missing { SOMA_MISSING_ERROR, SOMA_MISSING_DROP, SOMA_MISSING_
 typedef enum soma_task { SOMA_TASK_AUTO, SOMA_TASK_CLASSES, SOMA_TASK_VALUE } soma_task;
 
 /* One column as inputs: a number x becomes (x - center) * factor; a category one input for each word, 1 where it is the cell's, or with `embed` one
- * input with the word's number (the count of words for another one). A cell that is missing becomes `fill`; with `flag` a further input says so. */
+ * input with the word's number (the count of words for another one), for an embedding of so many numbers. A cell that is missing becomes `fill`; with
+ * `flag` a further input says so. */
 typedef struct soma_feature {
     const char *name;
     soma_column_type type; /* number, date or category */
@@ -97,7 +98,7 @@ typedef struct soma_columns_opts {
     soma_scaling scaling; /* of numbers: by mean and deviation (default), to [0, 1], by median and quartiles, or none */
     soma_missing missing; /* default: an error that says where; else rows are left out, or cells become the mean or the median (of categories: the
                              most frequent word), or the mean with a further input that says so */
-    int64_t embed;        /* nonzero: categories become numbers, for an embedding */
+    int64_t embed;        /* above 0: categories become numbers, for an embedding of so many */
     const char *const *ignore; /* columns that are no inputs */
     int64_t n_ignore;
     int64_t raw_target; /* nonzero: values of the target are not scaled */
@@ -114,6 +115,10 @@ SOMA_API soma_columns *soma_columns_new(soma_context *ctx, const soma_columns_in
 SOMA_API const soma_columns_info *soma_columns_about(const soma_columns *c);
 /* Inputs of a row; 0 for NULL. */
 SOMA_API int64_t soma_columns_inputs(const soma_columns *c);
+/* Numbers that a network's first layer sees: the same, with so many as the embedding has for each embedded category. */
+SOMA_API int64_t soma_columns_width(const soma_columns *c);
+/* A target as it is learned in its own units: y / factor + center, rounded to nearest. y itself for NULL. */
+SOMA_API double soma_columns_value(const soma_columns *c, double y);
 /* Rows of a table as a data set: n rows (NULL: all), less those without a target, and less those with missing cells where the columns drop them.
  * Columns are found by name. SOMA_ERROR_ARGUMENT when one is missing or of another type, or no row is left; SOMA_ERROR_RANGE for a class that
  * the columns do not know. */

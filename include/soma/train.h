@@ -12,8 +12,9 @@ typedef struct soma_progress {
     int64_t epoch_samples; /* of how many */
     int64_t epoch_ends;    /* nonzero: the epoch is over, and the next two are its */
     double test_loss, accuracy;
-    double loss;    /* mean of this epoch's samples so far */
-    double seconds; /* of this call, without the making of the data */
+    double loss;          /* mean of this epoch's samples so far */
+    double seconds;       /* of this call, without the making of the data */
+    double mae, rmse, r2; /* at an epoch's end, of models that predict numbers; accuracy is NaN then, and these are NaN for others */
 } soma_progress;
 
 typedef struct soma_train_opts {
@@ -44,6 +45,7 @@ typedef struct soma_train_result {
     int64_t epochs;                   /* done, those before a resume counted */
     double loss, test_loss, accuracy; /* of the last whole epoch */
     double seconds;                   /* of this call's steps and tests */
+    double mae, rmse, r2;             /* of models that predict numbers; else NaN */
 } soma_train_result;
 
 /* The plan of the recipe's training step as text (soma_text_free): see soma_explain. */

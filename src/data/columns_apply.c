@@ -1,6 +1,7 @@
 /* Columns as they are, and what they make of a cell. */
 #include "data/columns.h"
 
+#include "base/fpmode.h"
 #include "data/table.h"
 
 #include <math.h>
@@ -29,8 +30,8 @@ float soma__target_value(const soma_feature *target, double cell) { return (floa
 
 static bool copy_feature(soma_columns *c, const soma_feature *from, soma_feature *to) {
     *to = *from;
-    bool fits = from->name && from->n_categories >= 0 && from->n_categories <= SOMA__WORDS_MOST && (!from->n_categories || from->categories) &&
-                isfinite(from->center) && isfinite(from->factor) && isfinite(from->fill) &&
+    bool fits = from->name && from->n_categories >= 0 && from->n_categories <= SOMA__WORDS_MOST && from->embed >= 0 && from->embed <= 1 << 16 &&
+                (!from->n_categories || from->categories) && isfinite(from->center) && isfinite(from->factor) && isfinite(from->fill) &&
                 (from->type == SOMA_COLUMN_CATEGORY ? from->fill >= -1 && from->fill < (double)from->n_categories + (from->n_categories == 0) &&
                                                           from->fill == (double)(int64_t)from->fill
                                                     : from->type == SOMA_COLUMN_NUMBER || from->type == SOMA_COLUMN_DATE);
@@ -76,3 +77,12 @@ soma_columns *soma_columns_new(soma_context *ctx, const soma_columns_info *info)
 
 const soma_columns_info *soma_columns_about(const soma_columns *c) { return c ? &c->info : NULL; }
 int64_t soma_columns_inputs(const soma_columns *c) { return c ? c->inputs : 0; }
+int64_t soma_columns_width(const soma_columns *c) {
+    int64_t n = c ? c->inputs : 0;
+    for (int64_t i = 0; c && i < c->info.n_features; i++)
+        if (c->info.features[i].type == SOMA_COLUMN_CATEGORY && c->info.features[i].embed) n += c->info.features[i].embed - 1;
+    return n;
+}
+double soma_columns_value(const soma_columns *c, double y) {
+    return c && c->info.task == SOMA_TASK_VALUE ? soma__nearest('+', soma__nearest('/', y, c->info.target.factor), c->info.target.center) : y;
+}

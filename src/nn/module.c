@@ -120,6 +120,12 @@ soma_status soma_module_add_parameter(soma_module *m, const char *name, soma_ten
 soma_status soma_module_add_buffer(soma_module *m, const char *name, soma_tensor *variable) { return add(m, name, variable, NULL, BUFFER); }
 soma_status soma_module_add_child(soma_module *m, const char *name, soma_module *child) { return add(m, name, NULL, child, CHILD); }
 
+soma_module *soma_module_child(const soma_module *m, const char *name) {
+    for (const soma__named *n = m && name ? m->first : NULL; n; n = n->next)
+        if (n->child && strcmp(n->name, name) == 0) return n->child;
+    return NULL;
+}
+
 /* PyTorch's order: a module's parameters, its buffers, then its children's. */
 static part kind_of(const soma__named *n) { return n->child ? CHILD : n->buffer ? BUFFER : PARAMETER; }
 

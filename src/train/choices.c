@@ -1,18 +1,8 @@
-/* Losses, optimizers, data sets and the training of recipes. */
+/* Optimizers, data sets and the training of recipes. */
 #include "train/words.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* losses */
-
-static const soma__field cross_entropy_fields[] = {
-    {"label_smoothing", SOMA__NUMBER, "0", 0, 1, false, false, "share of the target spread over all classes"}};
-static soma_tensor *cross_entropy(const json_t *f, soma_tensor *output, soma_tensor *target) {
-    return soma_cross_entropy(output, target, &(soma_cross_entropy_opts){.label_smoothing = SOMA_SET(soma__get(f, "label_smoothing"))});
-}
-static const soma__kind losses[] = {{.name = "cross_entropy", .main = "label_smoothing", SOMA__FIELDS(cross_entropy_fields), .loss = cross_entropy}};
-const soma__kinds soma__losses = SOMA__KINDS("loss", losses);
 
 /* optimizers */
 
@@ -59,20 +49,24 @@ static const soma__field idx_fields[] = {
     {"scale", SOMA__NUMBER, "0.00392156862745098", 0, __builtin_inf(), true, true, "inputs are bytes times this"},
 };
 
-/* folder/path/name */
-static bool file_path(char *out, size_t size, const char *folder, const char *path, const char *name) {
-    bool absolute = path[0] == '/';
-    int n = snprintf(out, size, "%s%s%s/%s", absolute ? "" : folder && *folder ? folder : ".", absolute ? "" : "/", path, name);
+bool soma__data_path(char *out, size_t size, const char *folder, const char *path) {
+    bool absolute = path[0] == '/' || strcmp(path, "-") == 0;
+    int n = snprintf(out, size, "%s%s%s", absolute ? "" : folder && *folder ? folder : ".", absolute ? "" : "/", path);
     return n > 0 && (size_t)n < size;
 }
 
-static soma_dataset *idx(soma_context *ctx, const json_t *f, const char *folder, bool test) {
-    char images[4096], labels[4096];
-    const char *path = soma__get_text(f, "path");
-    if (!file_path(images, sizeof images, folder, path, soma__get_text(f, test ? "test_images" : "train_images")) ||
-        !file_path(labels, sizeof labels, folder, path, soma__get_text(f, test ? "test_labels" : "train_labels")))
-        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "the data's path is too long"), NULL;
-    return soma_dataset_idx(ctx, images, labels, &(soma_idx_opts){.scale = SOMA_SET(soma__get(f, "scale"))});
+static bool idx_part(soma_context *ctx, const json_t *f, const char *folder, const char *x, const char *y, soma_dataset **out) {
+    char base[4096], images[4200], labels[4200];
+    if (!soma__data_path(base, sizeof base, folder, soma__get_text(f, "path")) ||
+        snprintf(images, sizeof images, "%s/%s", base, soma__get_text(f, x)) >= (int)sizeof images ||
+        snprintf(labels, sizeof labels, "%s/%s", base, soma__get_text(f, y)) >= (int)sizeof labels)
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "the data's path is too long"), false;
+    *out = soma_dataset_idx(ctx, images, labels, &(soma_idx_opts){.scale = SOMA_SET(soma__get(f, "scale"))});
+    return *out != NULL;
+}
+static bool idx(soma_context *ctx, const json_t *f, const char *folder, soma_dataset **train, soma_dataset **test) {
+    return (!train || idx_part(ctx, f, folder, "train_images", "train_labels", train)) &&
+           (!test || idx_part(ctx, f, folder, "test_images", "test_labels", test));
 }
 
 static const soma__field glyph_fields[] = {
@@ -81,14 +75,16 @@ static const soma__field glyph_fields[] = {
     {"seed", SOMA__INTEGER, "1", 0, 9007199254740992.0, false, false, "of the drawing"},
     {"noise", SOMA__NUMBER, "0.1", 0, 1, false, false, "of the pixels"},
 };
-static soma_dataset *glyphs(soma_context *ctx, const json_t *f, const char *folder, bool test) {
+static bool glyphs(soma_context *ctx, const json_t *f, const char *folder, soma_dataset **train, soma_dataset **test) {
     (void)folder;
-    int64_t train = soma__get_int(f, "train");
-    return soma_dataset_glyphs(
-        ctx, test ? soma__get_int(f, "test") : train,
-        &(soma_glyph_opts){.seed = (uint64_t)soma__get_int(f, "seed"), .first = test ? train : 0, .noise = SOMA_SET(soma__get(f, "noise"))});
+    soma_glyph_opts o = {.seed = (uint64_t)soma__get_int(f, "seed"), .noise = SOMA_SET(soma__get(f, "noise"))};
+    int64_t first = soma__get_int(f, "train");
+    if (train && !(*train = soma_dataset_glyphs(ctx, first, &o))) return false;
+    o.first = first;
+    return !test || (*test = soma_dataset_glyphs(ctx, soma__get_int(f, "test"), &o));
 }
 static const soma__kind datas[] = {
+    {.name = "table", .main = "path", .fields = soma__table_fields, .n_fields = SOMA__TABLE_FIELDS, .data = soma__table_data},
     {.name = "idx", .main = "path", SOMA__FIELDS(idx_fields), .data = idx},
     {.name = "glyphs", .main = "train", SOMA__FIELDS(glyph_fields), .data = glyphs},
 };
@@ -98,7 +94,7 @@ const soma__kinds soma__datas = SOMA__KINDS("data kind", datas);
 
 static const soma__field train_fields[] = {
     {"epochs", SOMA__INTEGER, "10", 1, 1000000, false, false, "times over the data"},
-    {"batch", SOMA__INTEGER, "128", 1, 1 << 24, false, false, "samples of a step"},
+    {"batch", SOMA__COUNT, "128", 1, 1 << 24, false, false, "samples of a step: a number, 1 (stochastic descent), or all (of the whole set)"},
     {"seed", SOMA__INTEGER, "1", 0, 9007199254740992.0, false, false, "of the first weights, the order of samples, dropout"},
     {"shuffle", SOMA__TRUTH, "true", 0, 0, false, false, "another order each epoch"},
     {"drop_last", SOMA__TRUTH, "false", 0, 0, false, false, "leaves out a last batch that is not full"},

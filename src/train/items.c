@@ -82,17 +82,56 @@ static json_t *integers_value(soma_recipe *r, const soma__field *f, const char *
     return NULL;
 }
 
+static json_t *integer_text(const json_t *v) {
+    char room[32];
+    snprintf(room, sizeof room, "%lld", (long long)json_integer_value(v));
+    return json_string(room);
+}
+
+/* A list of texts; numbers become texts. */
+static json_t *texts_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
+    json_t *list = json_array(), *item;
+    size_t i;
+    bool fits = true, alone = json_is_string(v) || json_is_integer(v);
+    if (alone && json_array_append_new(list, json_is_string(v) ? json_incref(v) : integer_text(v)) == 0) return list;
+    if (json_is_array(v))
+        json_array_foreach(v, i, item) fits = fits && (json_is_string(item) || json_is_integer(item)) &&
+                                              json_array_append_new(list, json_is_string(item) ? json_incref(item) : integer_text(item)) == 0;
+    if (json_is_array(v) && fits) return list;
+    json_decref(list);
+    soma__problem(r, where, "%s wants a list of texts, as [a, b]", f->key);
+    return NULL;
+}
+
+static json_t *choice_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
+    const char *word = json_string_value(v), *at = f->doc;
+    char all[200];
+    for (size_t n; word && at; at = at[n] == '|' ? at + n + 1 : NULL) {
+        n = strcspn(at, "|:");
+        if (strlen(word) == n && strncmp(at, word, n) == 0) return json_incref(v);
+    }
+    snprintf(all, sizeof all, "%.*s", (int)strcspn(f->doc, ":"), f->doc);
+    for (char *bar; (bar = strchr(all, '|'));) *bar = ' ';
+    if (word) soma__problem(r, where, "%s is '%.60s'; there are: %s", f->key, word, all);
+    else soma__problem(r, where, "%s is %s; one of these words is wanted: %s", f->key, type_name(v), all);
+    return NULL;
+}
+
 /* The value as the field wants it (a new reference), or NULL with the problem noted. */
 static json_t *field_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
     if (f->type == SOMA__TRUTH || f->type == SOMA__TEXT) {
         if (f->type == SOMA__TRUTH ? json_is_boolean(v) : json_is_string(v)) return json_incref(v);
+        if (f->type == SOMA__TEXT && json_is_integer(v)) return integer_text(v); /* a column's number */
         soma__problem(r, where, "%s is %s; %s is wanted", f->key, type_name(v), f->type == SOMA__TRUTH ? "true or false" : "text");
         return NULL;
     }
     if (f->type == SOMA__INTEGERS) return integers_value(r, f, where, v);
+    if (f->type == SOMA__TEXTS) return texts_value(r, f, where, v);
+    if (f->type == SOMA__CHOICE) return choice_value(r, f, where, v);
+    if (f->type == SOMA__COUNT && json_is_string(v) && strcmp(json_string_value(v), "all") == 0) return json_incref(v);
     double x = json_is_number(v) ? json_number_value(v) : 0;
     if (!json_is_number(v)) soma__problem(r, where, "%s is %s; a number is wanted", f->key, type_name(v));
-    else if (f->type == SOMA__INTEGER && (!(x >= -9007199254740992.0 && x <= 9007199254740992.0) || (double)(int64_t)x != x))
+    else if (f->type != SOMA__NUMBER && (!(x >= -9007199254740992.0 && x <= 9007199254740992.0) || (double)(int64_t)x != x))
         soma__problem(r, where, "%s is %g; a whole number is wanted", f->key, x);
     else if (x < f->least || x > f->most || (f->open_least && x == f->least) || (f->open_most && x == f->most)) {
         char least[32], most[32];
@@ -102,7 +141,7 @@ static json_t *field_value(soma_recipe *r, const soma__field *f, const char *whe
         else
             soma__problem(r, where, "%s is %g; a number in %s%s, %s%s is wanted", f->key, x, f->open_least ? "(" : "[", least, most,
                           f->open_most ? ")" : "]");
-    } else return f->type == SOMA__INTEGER ? json_integer((json_int_t)x) : json_real(x);
+    } else return f->type != SOMA__NUMBER ? json_integer((json_int_t)x) : json_real(x);
     return NULL;
 }
 

@@ -3,7 +3,10 @@
 #include "soma/archive.h"
 #include "soma/state.h"
 #include "train/model.h"
+#include "train/table.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,21 +20,82 @@ static soma_model *begin(soma_context *ctx) {
 
 static bool capture(soma_model *m);
 
+static bool mistaken(soma_model *m, const char *where, const char *sentence) {
+    soma__problem(m->recipe, where, "%s", sentence);
+    soma__problem_raise(m->recipe, m->recipe->problems.count - 1, SOMA_ERROR_SHAPE);
+    return false;
+}
+
+/* Does the last layer give what the loss wants? */
+static bool fits_loss(soma_model *m, const soma_layer_info *last) {
+    const soma__kind *loss = m->recipe->loss.kind;
+    char where[64], sentence[256];
+    snprintf(where, sizeof where, "/model/%zu", m->recipe->n_layers - 1);
+    if (last->ndim != 1) {
+        snprintf(sentence, sizeof sentence, "the last layer gives %lld dimensions; one is wanted", (long long)last->ndim);
+        return mistaken(m, where, sentence);
+    }
+    if (loss->outputs && last->shape[0] != loss->outputs) {
+        snprintf(sentence, sizeof sentence, "the last layer gives %lld outputs, %s wants %lld", (long long)last->shape[0], loss->name,
+                 (long long)loss->outputs);
+        return mistaken(m, where, sentence);
+    }
+    m->outputs = loss->answer == SOMA__CLASSES ? last->shape[0] : loss->answer == SOMA__BINARY ? 2 : 1;
+    return true;
+}
+
 /* Layers for the shape that is set, and programs that run them. */
 static bool build(soma_model *m) {
     size_t n = soma_recipe_layer_count(m->recipe);
+    bool embeds = m->columns && soma_columns_width(m->columns) != soma_columns_inputs(m->columns);
+    int64_t width = soma_columns_width(m->columns);
+    const int64_t *shape = embeds ? &width : m->shape;
     soma_layer_info *info = n ? soma_scope_memory(m->ctx, n * sizeof *info) : NULL;
-    if (!info || soma_recipe_layers(m->recipe, m->shape, m->ndim, info) != SOMA_OK) return false;
-    if (info[n - 1].ndim != 1) {
-        soma_error_raise(m->ctx, SOMA_ERROR_SHAPE, "recipe: the last layer gives %lld dimensions; one, the classes, is wanted",
-                         (long long)info[n - 1].ndim);
-        return false;
-    }
-    m->outputs = info[n - 1].shape[0];
+    if (!info || soma_recipe_layers(m->recipe, shape, m->ndim, info) != SOMA_OK || !fits_loss(m, &info[n - 1])) return false;
     m->features = 1;
     for (int64_t d = 0; d < m->ndim; d++) m->features *= m->shape[d];
-    m->module = soma_recipe_model(m->recipe, m->shape, m->ndim);
+    if (m->n_class_weights) {
+        soma_tensor *w = soma_from(m->ctx, m->class_weights, SOMA_F64, &m->n_class_weights, 1);
+        m->weight = soma_to(w, SOMA_F32);
+        if (!m->weight || soma_eval(m->ctx) != SOMA_OK) return false;
+    }
+    m->module = soma_recipe_model(m->recipe, shape, m->ndim);
+    if (embeds) m->module = soma__columns_module(m->ctx, m->columns, m->module);
     return m->module && capture(m);
+}
+
+/* Factors that make all classes count alike, as scikit-learn's 'balanced'. */
+static bool weigh_classes(soma_model *m, const soma_dataset *data) {
+    int64_t n = soma_dataset_count(data), classes = soma_dataset_classes(data),
+            *counts = soma_scope_memory(m->ctx, (size_t)(classes + 1) * sizeof *counts);
+    m->class_weights = soma_scope_memory(m->ctx, (size_t)(classes + 1) * sizeof(double));
+    if (!counts || !m->class_weights) return false;
+    for (int64_t i = 0, c; i < n && soma_dataset_sample(data, i, NULL, &c) == SOMA_OK; i++) counts[c]++;
+    for (int64_t c = 0; c < classes; c++) m->class_weights[c] = counts[c] ? (double)n / ((double)classes * (double)counts[c]) : 1;
+    m->n_class_weights = classes;
+    return true;
+}
+
+/* Does the loss fit the data's targets? */
+static bool fits_data(soma_model *m, const soma_dataset *data) {
+    const soma__kind *loss = m->recipe->loss.kind;
+    bool valued = soma_dataset_is_valued(data);
+    char sentence[256];
+    if (valued != (loss->answer == SOMA__VALUES)) {
+        snprintf(sentence, sizeof sentence, "%s is for %s, the data's targets are %s; %s", loss->name, valued ? "classes" : "numbers",
+                 valued ? "numbers" : "classes", valued ? "mse_loss, l1_loss and huber_loss are for numbers" : "cross_entropy is for classes");
+        return mistaken(m, "/loss", sentence);
+    }
+    if (loss->answer == SOMA__BINARY && soma_dataset_classes(data) > 2) {
+        snprintf(sentence, sizeof sentence, "%s is for two classes, the data has %lld", loss->name, (long long)soma_dataset_classes(data));
+        return mistaken(m, "/loss", sentence);
+    }
+    if (loss->plain && m->columns && soma_columns_about(m->columns)->target.factor != 1) {
+        snprintf(sentence, sizeof sentence, "%s wants values as they are; scale_target: false, under data, leaves them so", loss->name);
+        return mistaken(m, "/loss", sentence);
+    }
+    const char *weights = soma__get_text(m->recipe->loss.fields, "class_weights");
+    return !weights || strcmp(weights, "balanced") != 0 || weigh_classes(m, data);
 }
 
 soma_status soma_model_new(soma_recipe *r, const soma_dataset *data, soma_model **out) {
@@ -44,11 +108,12 @@ soma_status soma_model_new(soma_recipe *r, const soma_dataset *data, soma_model 
     memcpy(m->shape, shape, (size_t)m->ndim * sizeof *shape);
     m->recipe = r;
     m->scale = soma_dataset_scale(data);
-    if (build(m)) *out = m;
+    m->columns = soma_dataset_columns(data);
+    if (fits_data(m, data) && build(m)) *out = m;
     return soma_error_status(r->ctx);
 }
 
-/* {"input": [28, 28], "loss": ..., "model": [...], "scale": ...}: what defines the model's results. */
+/* {"input": [28, 28], "loss": ..., "model": [...], "scale": ...}, and perhaps "table" and "class_weights": what defines the model's results. */
 static char *describe(soma_context *ctx, const soma_model *m) {
     json_t *input = json_array(), *layers = json_array(), *root = json_object();
     bool fine = input && layers && root;
@@ -58,6 +123,10 @@ static char *describe(soma_context *ctx, const soma_model *m) {
     fine = json_object_set_new(root, "model", layers) == 0 && fine;
     fine = json_object_set_new(root, "loss", soma__item_json(&m->recipe->loss)) == 0 && fine;
     fine = json_object_set_new(root, "scale", json_real(m->scale)) == 0 && fine;
+    if (m->columns) fine = json_object_set_new(root, "table", soma__columns_json(m->columns)) == 0 && fine;
+    json_t *weights = m->n_class_weights ? json_array() : NULL;
+    for (int64_t i = 0; i < m->n_class_weights; i++) fine = json_array_append_new(weights, json_real(m->class_weights[i])) == 0 && fine;
+    if (weights) fine = json_object_set_new(root, "class_weights", weights) == 0 && fine;
     char *text = soma__json_text(ctx, soma_scope_innermost(ctx), fine ? root : NULL, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(root);
     return text;
@@ -81,6 +150,26 @@ static bool no_model(soma_context *ctx, const char *name, const char *why) {
     return false;
 }
 
+/* What a table's model has more. */
+static bool read_table(soma_model *m, json_t *root) {
+    const json_t *table = json_object_get(root, "table"), *weights = json_object_get(root, "class_weights");
+    size_t n = json_array_size(weights);
+    if (table && !(m->columns = soma__columns_read(m->ctx, table))) return false;
+    if (n && !(m->class_weights = soma_scope_memory(m->ctx, n * sizeof(double)))) return false;
+    for (size_t i = 0; i < n; i++) m->class_weights[i] = json_number_value(json_array_get(weights, i));
+    m->n_class_weights = (int64_t)n;
+    return true;
+}
+
+/* Do the description's parts agree? */
+static bool agree(const soma_model *m) {
+    const soma__kind *loss = m->recipe->loss.kind;
+    const soma_columns_info *info = soma_columns_about(m->columns);
+    if (!info) return true;
+    return m->ndim == 1 && m->shape[0] == soma_columns_inputs(m->columns) &&
+           info->task == (loss->answer == SOMA__VALUES ? SOMA_TASK_VALUE : SOMA_TASK_CLASSES);
+}
+
 /* Reads the description into the model's recipe, shape and scale. */
 static bool read_description(soma_model *m, const char *name, const char *text) {
     json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *input = json_object_get(root, "input"), *scale = json_object_get(root, "scale");
@@ -93,13 +182,15 @@ static bool read_description(soma_model *m, const char *name, const char *text) 
     m->scale = json_number_value(scale);
     char *recipe = NULL;
     if (fine) {
-        json_object_del(root, "input"), json_object_del(root, "scale");
+        fine = read_table(m, root);
+        json_object_del(root, "input"), json_object_del(root, "scale"), json_object_del(root, "table"), json_object_del(root, "class_weights");
         recipe = soma__json_text(m->ctx, m->scope, root, JSON_COMPACT);
     }
     json_decref(root);
-    if (!fine) return no_model(m->ctx, name, "its description lacks a shape or a scale");
+    if (!fine) return soma_error_status(m->ctx) == SOMA_OK ? no_model(m->ctx, name, "its description lacks a shape or a scale") : false;
     m->recipe = recipe ? soma__recipe_of_model(m->ctx, recipe, strlen(recipe)) : NULL;
     if (m->recipe && m->recipe->problems.count) return no_model(m->ctx, name, m->recipe->problems.list[0].sentence);
+    if (m->recipe && !agree(m)) return no_model(m->ctx, name, "its table, its input and its loss do not go together");
     return m->recipe != NULL;
 }
 
@@ -156,27 +247,39 @@ soma_status soma_model_input(const soma_model *m, const int64_t **shape, int64_t
     return SOMA_OK;
 }
 int64_t soma_model_outputs(const soma_model *m) { return m ? m->outputs : 0; }
+bool soma_model_is_valued(const soma_model *m) { return m && soma__model_is_valued(m); }
+soma_columns *soma_model_columns(const soma_model *m) { return m ? m->columns : NULL; }
+const char *soma_model_class_name(soma_model *m, int64_t i) {
+    if (!m || i < 0 || i >= m->outputs || soma__model_is_valued(m)) return "";
+    const soma_columns_info *info = soma_columns_about(m->columns);
+    if (info && i < info->target.n_categories) return info->target.categories[i];
+    char *text = soma_scope_memory_in(m->scope, 24);
+    if (text) snprintf(text, 24, "%lld", (long long)i);
+    return text ? text : "";
+}
 soma_module *soma_model_module(soma_model *m) { return m ? m->module : NULL; }
 soma_recipe *soma_model_recipe(soma_model *m) { return m ? m->recipe : NULL; }
 
-/* Probabilities of a chunk of raw inputs. */
+/* What is told of a chunk of raw inputs. */
 static soma_status predict_body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
     soma_model *m = user;
     (void)n_in, (void)n_out;
     soma_no_grad_begin(ctx);
-    out[0] = soma_softmax(soma_forward(m->module, soma_mul_scalar(in[0], m->scale)), 1);
+    out[0] = m->recipe->loss.kind->told(soma_forward(m->module, soma_mul_scalar(in[0], m->scale)));
     soma_no_grad_end(ctx);
     return soma_error_status(ctx);
 }
 
-/* The rows' losses and places of the largest output, of a chunk that is scaled already. */
+/* The rows' loss and answers, of a chunk that is scaled already: places of the largest output, or values. */
 static soma_status evaluate_body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
     soma_model *m = user;
+    const soma__kind *loss = m->recipe->loss.kind;
     (void)n_in, (void)n_out;
     soma_no_grad_begin(ctx);
     soma_tensor *y = soma_forward(m->module, in[0]);
-    out[0] = soma_recipe_loss(m->recipe, y, in[1]);
-    out[1] = soma_argmax(y, 1, false);
+    out[0] = soma__recipe_loss(m->recipe, y, in[1], m->weight);
+    out[1] = loss->answer == SOMA__CLASSES ? soma_argmax(y, 1, false) : loss->told(y);
+    if (loss->answer == SOMA__BINARY) out[1] = soma_argmax(out[1], 1, false);
     soma_no_grad_end(ctx);
     return soma_error_status(ctx);
 }
@@ -189,7 +292,7 @@ static soma_slot input_slot(const soma_model *m) {
 
 /* Both programs; they are recorded when they first run. */
 static bool capture(soma_model *m) {
-    const soma_slot slots[2] = {input_slot(m), {{CHUNK}, 1, SOMA_I64}};
+    const soma_slot slots[2] = {input_slot(m), {{CHUNK}, 1, soma__model_is_valued(m) ? SOMA_F32 : SOMA_I64}};
     const soma_capture_opts o = {.max_shapes = 16};
     m->predict = soma_capture(m->ctx, predict_body, m, slots, 1, 1, &o);
     m->evaluate = soma_capture(m->ctx, evaluate_body, m, slots, 2, 2, &o);
@@ -201,6 +304,13 @@ static int64_t chunk_of(int64_t n) {
     int64_t c = CHUNK;
     while (c > n) c /= 2;
     return c;
+}
+
+/* Values in the target's own units. */
+static void unscale(const soma_model *m, float *outputs, int64_t count) {
+    const soma_columns_info *info = soma_columns_about(m->columns);
+    if (!info || !soma__model_is_valued(m)) return;
+    for (int64_t i = 0; i < count; i++) outputs[i] = (float)soma_columns_value(m->columns, outputs[i]);
 }
 
 soma_status soma_model_predict(soma_model *m, const float *inputs, int64_t count, float *outputs) {
@@ -218,6 +328,7 @@ soma_status soma_model_predict(soma_model *m, const float *inputs, int64_t count
             soma_program_run(m->predict) != SOMA_OK || soma_program_output(m->predict, 0, &y, NULL) != SOMA_OK)
             break;
         memcpy(outputs + at * m->outputs, y, (size_t)(n * m->outputs) * sizeof *outputs);
+        unscale(m, outputs + at * m->outputs, n);
     }
     if (training) soma_module_train(m->module, true);
     return soma_error_status(m->ctx);
@@ -238,41 +349,90 @@ soma_status soma_model_predict_bytes(soma_model *m, const uint8_t *inputs, int64
     return soma_error_status(m->ctx);
 }
 
-/* The sums over one batch. */
-static bool count_batch(soma_model *m, const soma_batch *b, double *loss, int64_t *right) {
-    soma_slot slot = input_slot(m);
-    slot.shape[0] = b->count;
-    double mean;
-    const void *places;
-    if (soma_program_bind(m->evaluate, 0, b->inputs, slot.shape) != SOMA_OK || soma_program_bind(m->evaluate, 1, b->targets, &b->count) != SOMA_OK ||
-        soma_program_run(m->evaluate) != SOMA_OK || soma_program_item(m->evaluate, 0, &mean) != SOMA_OK ||
-        soma_program_output(m->evaluate, 1, &places, NULL) != SOMA_OK)
-        return false;
-    *loss += mean * (double)b->count;
-    for (int64_t i = 0; i < b->count; i++) *right += ((const int64_t *)places)[i] == b->targets[i];
-    return true;
-}
-
-soma_status soma_model_evaluate(soma_model *m, soma_dataset *data, double *loss, double *accuracy) {
-    if (!m || !data) return SOMA_ERROR_ARGUMENT;
-    if (soma_error_status(m->ctx) != SOMA_OK) return soma_error_status(m->ctx);
+static bool same_shape(const soma_model *m, const soma_dataset *data, const char *call) {
     const int64_t *shape;
-    int64_t ndim, right = 0, total = 0;
-    double sum = 0;
+    int64_t ndim;
     soma_dataset_shape(data, &shape, &ndim);
     bool fits = ndim == m->ndim;
     for (int64_t d = 0; fits && d < ndim; d++) fits = shape[d] == m->shape[d];
-    if (!fits) return soma_error_raise(m->ctx, SOMA_ERROR_SHAPE, "evaluate: the data's samples have another shape than the model's");
-    bool training = soma_module_is_training(m->module);
+    if (!fits) soma_error_raise(m->ctx, SOMA_ERROR_SHAPE, "%s: the data's samples have another shape than the model's", call);
+    else if (soma_dataset_is_valued(data) != soma__model_is_valued(m))
+        soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: the data's targets are %s, the model predicts %s", call,
+                         soma_dataset_is_valued(data) ? "numbers" : "classes", soma__model_is_valued(m) ? "numbers" : "classes");
+    return soma_error_status(m->ctx) == SOMA_OK;
+}
+
+soma_status soma_model_predict_dataset(soma_model *m, soma_dataset *data, float *outputs) {
+    if (!m || !data || !outputs) return SOMA_ERROR_ARGUMENT;
+    if (!same_shape(m, data, "predict_dataset")) return soma_error_status(m->ctx);
+    soma_scope *scope = soma_scope_open(m->ctx);
+    float *x = soma_scope_memory(m->ctx, (size_t)(CHUNK * m->features) * sizeof *x);
+    for (int64_t at = 0, n, count = soma_dataset_count(data); x && at < count; at += n) {
+        n = chunk_of(count - at);
+        for (int64_t i = 0; i < n; i++) soma_dataset_sample(data, at + i, x + i * m->features, NULL);
+        for (int64_t k = 0; k < n * m->features; k++) x[k] = (float)((double)x[k] / m->scale); /* predict scales them */
+        if (soma_model_predict(m, x, n, outputs + at * m->outputs) != SOMA_OK) break;
+    }
+    soma_scope_close(scope);
+    return soma_error_status(m->ctx);
+}
+
+/* Sums over the samples so far; of values: errors, and distances to the first value. */
+typedef struct sums {
+    int64_t samples, right;
+    double loss, absolute, squared, first, value, values;
+} sums;
+
+static void count_values(const soma_model *m, const soma_batch *b, const float *said, sums *s) {
+    for (int64_t i = 0; i < b->count; i++) {
+        double y = soma_columns_value(m->columns, b->values[i]), e = soma_columns_value(m->columns, said[i]) - y;
+        if (!s->samples && !i) s->first = y;
+        s->absolute += fabs(e), s->squared += e * e;
+        s->value += y - s->first, s->values += (y - s->first) * (y - s->first);
+    }
+}
+
+static bool count_batch(soma_model *m, const soma_batch *b, sums *s) {
+    soma_slot slot = input_slot(m);
+    slot.shape[0] = b->count;
+    double mean;
+    const void *answers, *targets = b->values ? (const void *)b->values : b->targets;
+    if (soma_program_bind(m->evaluate, 0, b->inputs, slot.shape) != SOMA_OK || soma_program_bind(m->evaluate, 1, targets, &b->count) != SOMA_OK ||
+        soma_program_run(m->evaluate) != SOMA_OK || soma_program_item(m->evaluate, 0, &mean) != SOMA_OK ||
+        soma_program_output(m->evaluate, 1, &answers, NULL) != SOMA_OK)
+        return false;
+    s->loss += mean * (double)b->count;
+    if (b->values) count_values(m, b, answers, s);
+    for (int64_t i = 0; i < b->count && !b->values; i++) s->right += ((const int64_t *)answers)[i] == b->targets[i];
+    s->samples += b->count;
+    return true;
+}
+
+soma_status soma_model_score(soma_model *m, soma_dataset *data, soma_scores *out) {
+    if (!m || !data || !out) return SOMA_ERROR_ARGUMENT;
+    if (soma_error_status(m->ctx) != SOMA_OK || !same_shape(m, data, "evaluate")) return soma_error_status(m->ctx);
+    sums s = {0};
+    bool training = soma_module_is_training(m->module), valued = soma__model_is_valued(m);
     if (training) soma_module_train(m->module, false);
     soma_scope *scope = soma_scope_open(m->ctx);
     soma_loader *l = scope ? soma_loader_new(m->ctx, data, CHUNK, NULL) : NULL;
     soma_batch b;
-    for (; soma_loader_next(l, &b) && count_batch(m, &b, &sum, &right);) total += b.count;
+    while (soma_loader_next(l, &b) && count_batch(m, &b, &s)) {}
     if (scope) soma_scope_close(scope);
     if (training) soma_module_train(m->module, true);
     if (soma_error_status(m->ctx) != SOMA_OK) return soma_error_status(m->ctx);
-    if (loss) *loss = sum / (double)total;
-    if (accuracy) *accuracy = (double)right / (double)total;
+    double n = (double)s.samples, spread = s.values - s.value * s.value / n, none = (double)NAN;
+    *out = (soma_scores){s.samples, s.loss / n, none, none, none, none};
+    if (!valued) out->accuracy = (double)s.right / n;
+    if (valued) out->mae = s.absolute / n, out->rmse = sqrt(s.squared / n), out->r2 = spread > 0 ? 1 - s.squared / spread : none;
+    return SOMA_OK;
+}
+
+soma_status soma_model_evaluate(soma_model *m, soma_dataset *data, double *loss, double *accuracy) {
+    soma_scores s;
+    soma_status status = soma_model_score(m, data, &s);
+    if (status != SOMA_OK) return status;
+    if (loss) *loss = s.loss;
+    if (accuracy) *accuracy = soma_model_is_valued(m) ? s.r2 : s.accuracy;
     return SOMA_OK;
 }

@@ -75,9 +75,10 @@ static void read_sections(soma_recipe *r, bool whole) {
         else soma__problem(r, where, "a recipe has no '%s'; there are data, model, loss, optimizer, schedule and train", key);
     }
     if (json_object_get(root, "data")) read_data(r, json_object_get(root, "data"));
-    else if (whole) soma__problem(r, "/", "data is missing, as in data: {kind: idx, path: mnist}");
+    else if (whole) soma__problem(r, "/", "data is missing, as in data: {kind: table, path: iris.csv}");
     if (json_object_get(root, "model")) read_layers(r, json_object_get(root, "model"));
     else soma__problem(r, "/", "model is missing, as in model: [flatten, {linear: 128}, relu, {linear: 10}]");
+    r->loss_given = json_object_get(root, "loss");
     read_word(r, &soma__losses, "/loss", json_object_get(root, "loss"), "cross_entropy", &r->loss);
     read_word(r, &soma__optims, "/optimizer", json_object_get(root, "optimizer"), "adam", &r->optim);
     read_word(r, &soma__schedules, "/schedule", json_object_get(root, "schedule"), "none", &r->schedule);
@@ -167,14 +168,21 @@ const char *soma_recipe_word(const soma_recipe *r, const char *name, const char 
     return !i || !i->kind ? NULL : !key ? i->kind->name : json_string_value(json_object_get(i->fields, key));
 }
 
+/* A loss that nobody chose fits the data. */
+static void settle_loss(soma_recipe *r, const soma_dataset *d) {
+    if (r->loss_given || !d || soma_dataset_is_valued(d) == (r->loss.kind->answer == SOMA__VALUES)) return;
+    json_decref(r->loss.fields);
+    read_word(r, &soma__losses, "/loss", NULL, soma_dataset_is_valued(d) ? "mse_loss" : "cross_entropy", &r->loss);
+    r->text = NULL;
+}
+
 soma_status soma_recipe_data(soma_recipe *r, const char *folder, soma_dataset **train, soma_dataset **test) {
     if (train) *train = NULL;
     if (test) *test = NULL;
     if (!sound(r)) return r ? soma_error_status(r->ctx) : SOMA_ERROR_ARGUMENT;
     if (!r->data.kind) return soma_error_raise(r->ctx, SOMA_ERROR_STATE, "recipe: a model file's recipe has no data");
-    if (train && !(*train = r->data.kind->data(r->ctx, r->data.fields, folder, false))) return soma_error_status(r->ctx);
-    if (test && !(*test = r->data.kind->data(r->ctx, r->data.fields, folder, true))) return soma_error_status(r->ctx);
-    return SOMA_OK;
+    if (r->data.kind->data(r->ctx, r->data.fields, folder, train, test)) settle_loss(r, train ? *train : test ? *test : NULL);
+    return soma_error_status(r->ctx);
 }
 
 /* Moves a sample's shape through layer i; false with the problem noted and raised. */
@@ -231,8 +239,9 @@ soma_optim *soma_recipe_optim(soma_recipe *r, soma_module *model) {
     return r->optim.kind->optim(r->ctx, r->optim.fields, params, n);
 }
 
-soma_tensor *soma_recipe_loss(soma_recipe *r, soma_tensor *output, soma_tensor *target) {
-    return sound(r) ? r->loss.kind->loss(r->loss.fields, output, target) : NULL;
+soma_tensor *soma_recipe_loss(soma_recipe *r, soma_tensor *output, soma_tensor *target) { return soma__recipe_loss(r, output, target, NULL); }
+soma_tensor *soma__recipe_loss(soma_recipe *r, soma_tensor *output, soma_tensor *target, soma_tensor *weight) {
+    return sound(r) ? r->loss.kind->loss(r->loss.fields, output, target, weight) : NULL;
 }
 
 size_t soma_recipe_layer_count(const soma_recipe *r) { return r ? r->n_layers : 0; }

@@ -19,6 +19,7 @@ struct soma_recipe {
     soma_scope *scope;
     json_t *root; /* as it was read */
     soma__item data, loss, optim, schedule, train, *layers;
+    bool loss_given; /* else it follows from the data */
     size_t n_layers;
     soma__problem_list problems;
     char *text;
@@ -26,6 +27,8 @@ struct soma_recipe {
 
 /* A recipe of model and loss alone, as a model file has it. */
 soma_recipe *soma__recipe_of_model(soma_context *ctx, const char *json, size_t bytes);
+/* The loss of outputs and targets; weight: a factor of each class, or NULL. */
+soma_tensor *soma__recipe_loss(soma_recipe *r, soma_tensor *output, soma_tensor *target, soma_tensor *weight);
 /* Notes a problem at a place. */
 void soma__problem(soma_recipe *r, const char *where, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Reads a value of a section: a word, or {word: value}, {word: {key: value}}. The item's kind is NULL when it is none. */

@@ -12,7 +12,7 @@
 
 /* Numbers of the host that a checkpoint holds. */
 enum { EPOCH, STEP, SEEN, INTEGERS };
-enum { LOSS_SUM, LOSS, TEST_LOSS, ACCURACY, RATE, NUMBERS };
+enum { LOSS_SUM, LOSS, TEST_LOSS, ACCURACY, MAE, RMSE, R2, RATE, NUMBERS };
 
 typedef struct trainer {
     soma_context *ctx;
@@ -48,7 +48,7 @@ static double setting(const trainer *t, const char *key) {
 static soma_status step_body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
     trainer *t = user;
     (void)n_in, (void)n_out;
-    out[0] = soma_recipe_loss(t->recipe, soma_forward(t->model->module, in[0]), in[1]);
+    out[0] = soma__recipe_loss(t->recipe, soma_forward(t->model->module, in[0]), in[1], t->model->weight);
     soma_guard_finite(out[0]);
     soma_backward(out[0], NULL);
     if (t->clip > 0) {
@@ -99,21 +99,26 @@ static soma_status set_rate(trainer *t) {
     return s;
 }
 
+/* Has the last layer an output for each class? */
+static soma_status enough_outputs(trainer *t) {
+    int64_t classes = soma_dataset_classes(t->train), tested = soma_dataset_classes(t->test);
+    if (tested > classes) classes = tested;
+    if (classes <= t->model->outputs || soma__model_is_valued(t->model)) return SOMA_OK;
+    char where[64];
+    snprintf(where, sizeof where, "/model/%zu", t->recipe->n_layers - 1);
+    soma__problem(t->recipe, where, "the last layer gives %lld outputs, the data has classes 0 to %lld; %lld outputs are wanted",
+                  (long long)t->model->outputs, (long long)classes - 1, (long long)classes);
+    return soma__problem_raise(t->recipe, t->recipe->problems.count - 1, SOMA_ERROR_SHAPE);
+}
+
 static soma_status make(trainer *t) {
     soma_context *ctx = t->ctx;
     if (soma_recipe_data(t->recipe, t->o.data, &t->train, &t->test) != SOMA_OK || soma_manual_seed(ctx, (uint64_t)setting(t, "seed")) != SOMA_OK ||
         soma_model_new(t->recipe, t->train, &t->model) != SOMA_OK)
         return soma_error_status(ctx);
-    int64_t classes = soma_dataset_classes(t->train), tested = soma_dataset_classes(t->test);
-    if (tested > classes) classes = tested;
-    if (classes > t->model->outputs) {
-        char where[64];
-        snprintf(where, sizeof where, "/model/%zu", t->recipe->n_layers - 1);
-        soma__problem(t->recipe, where, "the last layer gives %lld outputs, the data has classes 0 to %lld; %lld outputs are wanted",
-                      (long long)t->model->outputs, (long long)classes - 1, (long long)classes);
-        return soma__problem_raise(t->recipe, t->recipe->problems.count - 1, SOMA_ERROR_SHAPE);
-    }
-    int64_t batch = (int64_t)setting(t, "batch");
+    if (enough_outputs(t) != SOMA_OK) return soma_error_status(ctx);
+    int64_t batch = (int64_t)setting(t, "batch"), count = soma_dataset_count(t->train);
+    if (!batch || batch > count) batch = count; /* all */
     t->epochs = (int64_t)setting(t, "epochs");
     t->clip = setting(t, "clip_norm");
     t->optim = soma_recipe_optim(t->recipe, t->model->module);
@@ -128,7 +133,7 @@ static soma_status make(trainer *t) {
                                 (long long)soma_dataset_count(t->train));
     if (make_schedule(t) != SOMA_OK) return soma_error_status(ctx);
     t->epoch_samples = setting(t, "drop_last") != 0 ? soma_loader_count(t->loader) * batch : soma_dataset_count(t->train);
-    soma_slot slots[2] = {{.shape = {batch}, .ndim = t->model->ndim + 1}, {{batch}, 1, SOMA_I64}};
+    soma_slot slots[2] = {{.shape = {batch}, .ndim = t->model->ndim + 1}, {{batch}, 1, soma__model_is_valued(t->model) ? SOMA_F32 : SOMA_I64}};
     memcpy(slots[0].shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
     t->program = soma_capture(ctx, step_body, t, slots, 2, 1, NULL);
     t->state = soma_state_new(ctx);
@@ -199,6 +204,9 @@ static void tell(const trainer *t, bool epoch_ends) {
                        .epoch_ends = epoch_ends,
                        .test_loss = t->numbers[TEST_LOSS],
                        .accuracy = t->numbers[ACCURACY],
+                       .mae = t->numbers[MAE],
+                       .rmse = t->numbers[RMSE],
+                       .r2 = t->numbers[R2],
                        .loss = epoch_ends ? t->numbers[LOSS] : t->numbers[LOSS_SUM] / (double)t->integers[SEEN],
                        .seconds = soma_seconds() - t->started};
     t->o.progress(t->o.user, &p);
@@ -219,7 +227,8 @@ static soma_status step(trainer *t, const soma_batch *b) {
     soma_slot shape = {.shape = {b->count}};
     double loss;
     memcpy(shape.shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
-    if (soma_program_bind(t->program, 0, b->inputs, shape.shape) != SOMA_OK || soma_program_bind(t->program, 1, b->targets, &b->count) != SOMA_OK)
+    if (soma_program_bind(t->program, 0, b->inputs, shape.shape) != SOMA_OK ||
+        soma_program_bind(t->program, 1, b->values ? (const void *)b->values : b->targets, &b->count) != SOMA_OK)
         return soma_error_status(t->ctx);
     if (set_rate(t) != SOMA_OK) return soma_error_status(t->ctx);
     soma_status s = soma_program_run(t->program);
@@ -231,11 +240,26 @@ static soma_status step(trainer *t, const soma_batch *b) {
     return SOMA_OK;
 }
 
+/* A number as JSON has it: none that is not finite. */
+typedef struct number_text {
+    char text[32];
+} number_text;
+static number_text json_number(double v) {
+    number_text n;
+    if (isfinite(v)) snprintf(n.text, sizeof n.text, "%.9g", v);
+    else snprintf(n.text, sizeof n.text, "null");
+    return n;
+}
+
 /* The model, the lines, the checkpoint; the last one last, so that a kill before it repeats the epoch's end. */
 static soma_status save_epoch(trainer *t) {
-    char line[512];
-    int n = snprintf(line, sizeof line, "{\"epoch\": %lld, \"loss\": %.9g, \"test_loss\": %.9g, \"accuracy\": %.9g, \"lr\": %.9g}\n",
-                     (long long)t->integers[EPOCH], t->numbers[LOSS], t->numbers[TEST_LOSS], t->numbers[ACCURACY], t->numbers[RATE]);
+    const double *v = t->numbers;
+    char line[512], score[200];
+    if (soma__model_is_valued(t->model))
+        snprintf(score, sizeof score, "\"r2\": %s, \"mae\": %.9g, \"rmse\": %.9g", json_number(v[R2]).text, v[MAE], v[RMSE]);
+    else snprintf(score, sizeof score, "\"accuracy\": %.9g", v[ACCURACY]);
+    int n = snprintf(line, sizeof line, "{\"epoch\": %lld, \"loss\": %.9g, \"test_loss\": %s, %s, \"lr\": %.9g}\n", (long long)t->integers[EPOCH],
+                     v[LOSS], json_number(v[TEST_LOSS]).text, score, v[RATE]);
     if (n < 0 || !keep_metrics(t, line, (size_t)n) || !t->o.out) return soma_error_status(t->ctx);
     soma_scope *scope = soma_scope_open(t->ctx);
     char *model = path_of(t, "model.safetensors"), *metrics = path_of(t, "metrics.jsonl");
@@ -245,7 +269,10 @@ static soma_status save_epoch(trainer *t) {
 }
 
 static soma_status end_epoch(trainer *t) {
-    if (soma_model_evaluate(t->model, t->test, &t->numbers[TEST_LOSS], &t->numbers[ACCURACY]) != SOMA_OK) return soma_error_status(t->ctx);
+    soma_scores s;
+    if (soma_model_score(t->model, t->test, &s) != SOMA_OK) return soma_error_status(t->ctx);
+    t->numbers[TEST_LOSS] = s.loss, t->numbers[ACCURACY] = s.accuracy;
+    t->numbers[MAE] = s.mae, t->numbers[RMSE] = s.rmse, t->numbers[R2] = s.r2;
     t->numbers[LOSS] = t->numbers[LOSS_SUM] / (double)t->integers[SEEN];
     t->numbers[LOSS_SUM] = 0;
     if (t->watches) soma_plateau_step(&t->plateau, t->numbers[TEST_LOSS]);
@@ -305,7 +332,8 @@ soma_status soma_train_v(soma_recipe *recipe, soma_train_result *result, const s
     soma_folder_unlock(lock);
     if (soma_error_status(ctx) != SOMA_OK) return soma_error_status(ctx);
     soma_module_train(t->model->module, false);
-    *result = (soma_train_result){
-        t->model, t->stopped, t->integers[EPOCH], t->numbers[LOSS], t->numbers[TEST_LOSS], t->numbers[ACCURACY], soma_seconds() - t->started};
+    const double *v = t->numbers;
+    *result = (soma_train_result){t->model, t->stopped, t->integers[EPOCH], v[LOSS], v[TEST_LOSS], v[ACCURACY], soma_seconds() - t->started, v[MAE],
+                                  v[RMSE],  v[R2]};
     return SOMA_OK;
 }

@@ -15,6 +15,17 @@ const soma__field *soma__field_find(const soma__kind *kind, const char *key) {
     return NULL;
 }
 
+int soma__choice(const soma__kind *kind, const json_t *fields, const char *key) {
+    const soma__field *f = soma__field_find(kind, key);
+    const char *word = soma__get_text(fields, key), *at = f ? f->doc : NULL;
+    for (int i = 0; word && at; i++) {
+        size_t n = strcspn(at, "|:");
+        if (strlen(word) == n && strncmp(at, word, n) == 0) return i;
+        at = at[n] == '|' ? at + n + 1 : NULL;
+    }
+    return 0;
+}
+
 #define LONGEST 32
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }

@@ -1,0 +1,237 @@
+/* soma predict: a model's answers for the rows of a table. And soma features: what a layer inside gives for them. */
+#include "cli.h"
+
+#include <jansson.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS 256
+
+const char *cli_model_path(const char *word, char *room, size_t size) {
+    snprintf(room, size, "%s/model.safetensors", word);
+    return soma_file_exists(room) ? room : word;
+}
+
+/* The rows of a file as a model's inputs. A model of no table takes rows of plain numbers. */
+static soma_rows *open_rows(soma_context *ctx, soma_model *m, const char *path, int64_t *inputs) {
+    soma_columns *c = soma_model_columns(m);
+    const int64_t *shape;
+    int64_t ndim;
+    soma_model_input(m, &shape, &ndim);
+    *inputs = 1;
+    for (int64_t d = 0; d < ndim; d++) *inputs *= shape[d];
+    if (!c) {
+        soma_feature *f = calloc((size_t)*inputs, sizeof *f);
+        int64_t *places = calloc((size_t)*inputs, sizeof *places);
+        for (int64_t i = 0; f && places && i < *inputs; i++)
+            f[i] = (soma_feature){.name = "", .type = SOMA_COLUMN_NUMBER, .factor = 1}, places[i] = i;
+        if (f && places)
+            c = soma_columns_new(ctx, &(soma_columns_info){.features = f, .n_features = *inputs, .places = places, .width = *inputs, .decimal = '.'});
+        free(f), free(places);
+    }
+    return c ? soma_rows_open(ctx, c, path) : NULL;
+}
+
+/* A cell of CSV, quoted where it must be. */
+static void csv_text(FILE *out, const char *text) {
+    if (!strpbrk(text, ",\"\n\r")) {
+        fputs(text, out);
+        return;
+    }
+    putc('"', out);
+    for (; *text; text++) {
+        if (*text == '"') putc('"', out);
+        putc(*text, out);
+    }
+    putc('"', out);
+}
+
+static void json_text(FILE *out, const char *text) {
+    json_t *v = json_string(text);
+    char *dump = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
+    fputs(dump ? dump : "null", out);
+    free(dump);
+    json_decref(v);
+}
+
+typedef struct writer {
+    soma_model *m;
+    FILE *out;
+    bool proba, lines;
+    int64_t outputs;
+} writer;
+
+static void write_head(const writer *w) {
+    if (w->lines) return;
+    fputs("prediction", w->out);
+    for (int64_t c = 0; w->proba && c < w->outputs; c++) {
+        char name[300];
+        snprintf(name, sizeof name, "p(%.250s)", soma_model_class_name(w->m, c));
+        putc(',', w->out);
+        csv_text(w->out, name);
+    }
+    putc('\n', w->out);
+}
+
+static void write_row(const writer *w, const float *y) {
+    int64_t best = 0;
+    for (int64_t c = 1; c < w->outputs; c++)
+        if (y[c] > y[best]) best = c;
+    bool valued = soma_model_is_valued(w->m);
+    const char *name = soma_model_class_name(w->m, best);
+    if (w->lines) fputs("{\"prediction\": ", w->out);
+    if (valued) fprintf(w->out, "%.9g", (double)y[0]);
+    else if (w->lines) json_text(w->out, name);
+    else csv_text(w->out, name);
+    if (w->lines && w->proba) fputs(", \"probabilities\": {", w->out);
+    for (int64_t c = 0; w->proba && c < w->outputs; c++) {
+        if (!w->lines) fprintf(w->out, ",%.9g", (double)y[c]);
+        else {
+            if (c) fputs(", ", w->out);
+            json_text(w->out, soma_model_class_name(w->m, c));
+            fprintf(w->out, ": %.9g", (double)y[c]);
+        }
+    }
+    fputs(w->lines && w->proba ? "}}\n" : w->lines ? "}\n" : "\n", w->out);
+}
+
+/* Rows in, answers out, a chunk at a time. */
+static int answer(soma_context *ctx, const writer *w, soma_rows *rows, int64_t inputs) {
+    float *x = malloc((size_t)(ROWS * inputs) * sizeof *x), *y = malloc((size_t)(ROWS * w->outputs) * sizeof *y);
+    int64_t n = 0;
+    if (x && y) write_head(w);
+    while (x && y && !ferror(w->out) && (n = soma_rows_next(rows, x, ROWS)) > 0) {
+        if (soma_model_predict(w->m, x, n, y) != SOMA_OK) break;
+        for (int64_t i = 0; i < n; i++) write_row(w, y + i * w->outputs);
+    }
+    bool fine = x && y;
+    free(x), free(y);
+    if (!fine) return cli_fail("out of memory");
+    return soma_error_status(ctx) == SOMA_OK ? CLI_FINE : cli_error(ctx);
+}
+
+static FILE *open_out(const char *path) {
+    FILE *out = path ? fopen(path, "wb") : stdout;
+    if (!out) cli_fail("%s: cannot write: %s", path, strerror(errno));
+    return out;
+}
+static int close_out(FILE *out, const char *path, int status) {
+    bool bad = ferror(out) != 0;
+    if (path) bad = fclose(out) != 0 || bad;
+    else bad = fflush(out) != 0 || bad;
+    if (bad && status == CLI_FINE) return cli_fail("%s: cannot write: %s", path ? path : "standard output", strerror(errno ? errno : EIO));
+    return status;
+}
+
+int cli_predict(int argc, char **argv, const cli_command *self) {
+    const char *path = NULL;
+    int64_t threads = 0, inputs;
+    writer w = {0};
+    char room[4200];
+    const cli_option options[] = {
+        {"--proba", NULL, "probabilities of all classes, too", CLI_FLAG, &w.proba},
+        {"--jsonl", NULL, "lines of JSON; default: CSV", CLI_FLAG, &w.lines},
+        {"-o", "FILE", "where to; default: standard output", CLI_TEXT, &path},
+        {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &threads},
+    };
+    cli_words words;
+    int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &words, 1, 2);
+    if (status >= 0) return status;
+    soma_context *ctx = cli_context(threads);
+    if (!ctx) return CLI_FAILED;
+    status = CLI_FAILED;
+    soma_rows *rows;
+    if (soma_model_load(ctx, cli_model_path(words.words[0], room, sizeof room), &w.m) != SOMA_OK) cli_error(ctx);
+    else if (w.proba && soma_model_is_valued(w.m)) cli_fail("--proba: the model predicts a number, no class");
+    else if (!(rows = open_rows(ctx, w.m, words.n > 1 ? words.words[1] : "-", &inputs))) cli_error(ctx);
+    else if ((w.out = open_out(path))) {
+        w.outputs = soma_model_outputs(w.m);
+        status = close_out(w.out, path, answer(ctx, &w, rows, inputs));
+    }
+    soma_context_free(ctx);
+    return status;
+}
+
+/* The layer of a name: its place, or its kind where there is one such layer. -1 when it said why not. */
+static int64_t find_layer(soma_context *ctx, soma_model *m, const char *name) {
+    size_t n = soma_recipe_layer_count(soma_model_recipe(m));
+    soma_layer_info *info = calloc(n + 1, sizeof *info);
+    const int64_t *shape;
+    int64_t ndim, found = -1, many = 0, width = soma_model_columns(m) ? soma_columns_width(soma_model_columns(m)) : 0;
+    soma_model_input(m, &shape, &ndim);
+    char *end;
+    long long place = strtoll(name, &end, 10);
+    if (!*end && end != name && place >= 0 && place < (long long)n) found = place, many = 1;
+    else if (info && soma_recipe_layers(soma_model_recipe(m), width ? &width : shape, ndim, info) == SOMA_OK)
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(info[i].kind, name) == 0) found = (int64_t)i, many++;
+    free(info);
+    if (many == 1) return found;
+    (void)ctx;
+    cli_fail(many ? "--layer %s: there are several; give its number (soma summary lists them)"
+                  : "--layer %s: there is no such layer (soma summary lists them)",
+             name);
+    return -1;
+}
+
+/* The header of an .npy file, version 1 (NumPy's lib.format): float32 [rows, width]. */
+static void npy_head(FILE *out, int64_t rows, int64_t width) {
+    char text[119];
+    int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%lld, %lld), }", (long long)rows, (long long)width);
+    fwrite("\x93NUMPY\x01\x00\x76\x00", 1, 10, out);
+    fprintf(out, "%s%*s\n", text, 117 - n, "");
+}
+
+static int read_features(soma_context *ctx, soma_model *m, size_t layer, const char *path, FILE *out, bool npy) {
+    int64_t inputs, width = soma_model_feature_count(m, layer), n, rows = 0;
+    soma_rows *r = open_rows(ctx, m, path, &inputs);
+    if (!r) return cli_error(ctx);
+    float *x = malloc((size_t)(ROWS * inputs) * sizeof *x), *y = malloc((size_t)(ROWS * width) * sizeof *y);
+    if (!x || !y) return free(x), free(y), cli_fail("out of memory");
+    if (npy) npy_head(out, 0, width);
+    for (int64_t k = 0; !npy && k < width; k++) fprintf(out, "%sf%lld", k ? "," : "", (long long)k + 1);
+    if (!npy) putc('\n', out);
+    while (!ferror(out) && (n = soma_rows_next(r, x, ROWS)) > 0) {
+        if (soma_model_features(m, layer, x, n, y) != SOMA_OK) break;
+        rows += n;
+        if (npy) fwrite(y, sizeof *y, (size_t)(n * width), out);
+        for (int64_t i = 0; !npy && i < n; i++)
+            for (int64_t k = 0; k < width; k++) fprintf(out, "%.9g%c", (double)y[i * width + k], k + 1 < width ? ',' : '\n');
+    }
+    free(x), free(y);
+    if (soma_error_status(ctx) != SOMA_OK) return cli_error(ctx);
+    if (npy && fseek(out, 0, SEEK_SET) == 0) npy_head(out, rows, width);
+    return CLI_FINE;
+}
+
+int cli_features(int argc, char **argv, const cli_command *self) {
+    const char *path = NULL, *name = NULL;
+    int64_t threads = 0, layer;
+    char room[4200];
+    const cli_option options[] = {
+        {"--layer", "NAME", "its number in the recipe (from 0), or its kind", CLI_TEXT, &name},
+        {"-o", "FILE", "a .csv or .npy file; default: CSV on standard output", CLI_TEXT, &path},
+        {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &threads},
+    };
+    cli_words words;
+    int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &words, 1, 2);
+    if (status >= 0) return status;
+    if (!name) {
+        cli_fail("features: --layer is wanted; soma summary MODEL lists the layers");
+        return CLI_USAGE;
+    }
+    soma_context *ctx = cli_context(threads);
+    if (!ctx) return CLI_FAILED;
+    soma_model *m;
+    FILE *out;
+    size_t n = path ? strlen(path) : 0;
+    bool npy = n > 4 && strcmp(path + n - 4, ".npy") == 0;
+    status = CLI_FAILED;
+    if (soma_model_load(ctx, cli_model_path(words.words[0], room, sizeof room), &m) != SOMA_OK) cli_error(ctx);
+    else if ((layer = find_layer(ctx, m, name)) >= 0 && (out = open_out(path)))
+        status = close_out(out, path, read_features(ctx, m, (size_t)layer, words.n > 1 ? words.words[1] : "-", out, npy));
+    soma_context_free(ctx);
+    return status;
+}
