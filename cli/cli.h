@@ -41,6 +41,7 @@ int cli_explain(int argc, char **argv, const cli_command *self);
 int cli_predict(int argc, char **argv, const cli_command *self);
 int cli_features(int argc, char **argv, const cli_command *self);
 int cli_data(int argc, char **argv, const cli_command *self);
+int cli_generate(int argc, char **argv, const cli_command *self);
 int cli_new(int argc, char **argv, const cli_command *self);
 int cli_doctor(int argc, char **argv, const cli_command *self);
 

@@ -146,7 +146,7 @@ static void part_lines(const char *name, const soma_dataset *d) {
     for (int64_t k = 0; k < ndim; k++) printf("%s%lld", k ? " x " : "", (long long)shape[k]), features *= shape[k];
     float *x = malloc((size_t)features * sizeof *x);
     int64_t *counts = calloc((size_t)classes + 1, sizeof *counts);
-    double least = INFINITY, most = -INFINITY, sum = 0, squares = 0;
+    double least = (double)INFINITY, most = -(double)INFINITY, sum = 0, squares = 0;
     for (int64_t i = 0; x && counts && i < n; i++) {
         int64_t c;
         soma_dataset_sample(d, i, x, &c);

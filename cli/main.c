@@ -10,13 +10,13 @@
 
 static const cli_command commands[] = {
     {"train", "RECIPE", "Trains a recipe's model; --resume goes on with a run.", "soma train recipes/glyphs-mlp.yaml --out runs/glyphs", cli_train},
-    {"eval", "MODEL [TABLE]", "Measures a model on the test data of its recipe, or a table.", "soma eval runs/glyphs --json", cli_eval},
-    {"predict", "MODEL [TABLE]", "Answers for the rows of a table, or of a pipe.", "soma predict runs/iris iris.csv --proba", cli_predict},
-    {"features", "MODEL [TABLE]", "What a layer gives for the rows of a table.", "soma features runs/iris iris.csv --layer relu -o features.csv",
-     cli_features},
-    {"data", "TABLE|RECIPE", "Describes data: columns, classes, ranges, samples.", "soma data iris.csv", cli_data},
-    {"new", "TABLE", "Writes a commented recipe that suits a table.", "soma new iris.csv > iris.yaml", cli_new},
-    {"summary", "RECIPE|MODEL", "Lists layers, shapes, parameters, work and memory.", "soma summary recipes/glyphs-mlp.yaml", cli_summary},
+    {"eval", "MODEL [TABLE]", "Measures a model on test data, or on a table.", "soma eval runs/glyphs --json", cli_eval},
+    {"generate", "[NAME]", "Makes a data set as CSV; alone: lists them.", "soma generate moons > moons.csv", cli_generate},
+    {"data", "TABLE|RECIPE", "Describes columns, classes, ranges, samples.", "soma data moons.csv", cli_data},
+    {"new", "TABLE", "Writes a commented recipe that suits a table.", "soma new moons.csv > moons.yaml && soma train moons.yaml --out runs/moons", cli_new},
+    {"predict", "MODEL [TABLE]", "Answers for the rows of a table, or of a pipe.", "soma predict runs/moons moons.csv --proba | head -3", cli_predict},
+    {"features", "MODEL [TABLE]", "What a layer gives for the rows of a table.", "soma features runs/moons moons.csv --layer 1 -o moons.npy", cli_features},
+    {"summary", "RECIPE|MODEL", "Lists layers, shapes, parameters, work, memory.", "soma summary recipes/glyphs-mlp.yaml", cli_summary},
     {"explain", "RECIPE", "Shows the plan of a step: kernels, fusion, memory.", "soma explain recipes/glyphs-mlp.yaml", cli_explain},
     {"doctor", "", "Says what machine and build have; measures the peak.", "soma doctor", cli_doctor},
 };

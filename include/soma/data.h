@@ -34,6 +34,20 @@ typedef struct soma_glyph_opts {
 /* count digits of 28 x 28 bytes, drawn by the library: strokes with random position, slant, size, bend and thickness. Sample i is a function of seed,
  * first + i and noise alone. SOMA_ERROR_ARGUMENT for a count below 1 or noise outside [0, 1]. */
 SOMA_WITH_OPTS(soma_dataset *, soma_dataset_glyphs, (soma_context * ctx, int64_t count), (ctx, count), soma_glyph_opts)
+/* The generators of generators.def, by name: "moons", "xor_gate", "friedman1", ... */
+typedef struct soma_generate_opts {
+    uint64_t seed;       /* default 0 */
+    int64_t first;       /* number of the first sample; default 0 */
+    int64_t size;        /* bits, classes or fields of those that have them, 2 to 64; default: the row's */
+    soma_optional noise; /* 0 or more; default: the row's */
+    uint64_t reserved[4];
+} soma_generate_opts;
+/* count samples; sample i is a function of name, seed, size, noise and first + i alone. SOMA_ERROR_ARGUMENT for another name, or a number outside its
+ * range. */
+SOMA_WITH_OPTS(soma_dataset *, soma_dataset_generate, (soma_context * ctx, const char *name, int64_t count), (ctx, name, count), soma_generate_opts)
+/* Generator i and what it makes; NULL beyond the last. */
+SOMA_API const char *soma_generator_name(size_t i);
+SOMA_API const char *soma_generator_doc(size_t i);
 /* What bytes are multiplied by to become inputs; 1 where inputs are floats already. */
 SOMA_API double soma_dataset_scale(const soma_dataset *d);
 /* One more than the largest class, of a table the classes that it has; 0 for NULL and for targets that are numbers. Looks at all targets. */

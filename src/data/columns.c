@@ -170,14 +170,19 @@ static bool gather(fit *f, tally *t, int64_t n, int64_t target) {
         if (a.type == SOMA_COLUMN_CATEGORY && !(t[k].words = soma_scope_memory_in(f->c->scope, (size_t)(a.n_categories + 1) * sizeof(int64_t))))
             return false;
     }
-    for (int64_t i = 0; i < f->n; i++) {
-        int64_t row = f->rows ? f->rows[i] : i, first = f->o->missing == SOMA_MISSING_DROP ? 0 : n - 1; /* a row without a target is no example */
+    int64_t *used = soma_scope_memory(f->ctx, (size_t)(f->n + 1) * sizeof *used), n_used = 0;
+    int64_t first = f->o->missing == SOMA_MISSING_DROP ? 0 : n - 1; /* a row without a target is no example */
+    for (int64_t i = 0; i < f->n && used; i++) {
+        int64_t row = f->rows ? f->rows[i] : i;
         bool whole = true;
         if (row < 0 || row >= f->t->rows)
             return soma_error_raise(f->ctx, SOMA_ERROR_RANGE, "columns_fit: row %lld of %lld", (long long)row, (long long)f->t->rows), false;
         for (int64_t k = first; k < n && whole; k++) whole = !isnan(soma_table_cell(f->t, row, t[k].place));
         for (int64_t k = 0; k < n && whole; k++) add(&t[k], &f->t->columns[t[k].place].about, soma_table_cell(f->t, row, t[k].place));
+        if (whole) used[n_used++] = row;
     }
+    if (!used) return false;
+    f->rows = used, f->n = n_used;
     return true;
 }
 

@@ -121,6 +121,7 @@ static attempt quoted(soma__csv *c, size_t *at, size_t line_start, int64_t line,
         i++; /* two quotes stand for one */
     }
     *cell = (soma__cell){c->buffer + open + 1, i - open - 2, true};
+    if (memchr(cell->text, 0, cell->n)) return broken(c, line, open - line_start + 1, "the quoted cell that opens here has a byte of value 0");
     for (const char *p = cell->text; (p = memchr(p, '\n', (size_t)(c->buffer + i - 1 - p))); p++) ++*lines;
     *at = i;
     return WHOLE;

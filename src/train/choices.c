@@ -83,7 +83,31 @@ static bool glyphs(soma_context *ctx, const json_t *f, const char *folder, soma_
     o.first = first;
     return !test || (*test = soma_dataset_glyphs(ctx, soma__get_int(f, "test"), &o));
 }
+/* The rows of generators.def. */
+static const soma__field generator_fields[] = {
+    {"train", SOMA__INTEGER, "1000", 1, 100000000, false, false, "samples to learn from"},
+    {"test", SOMA__INTEGER, "200", 1, 100000000, false, false, "samples to measure with"},
+    {"seed", SOMA__INTEGER, "1", 0, 9007199254740992.0, false, false, "of the drawing"},
+    {"noise", SOMA__NUMBER, "-1", -1, 1e9, false, false, "deviation of inputs (of values: the target); -1: the generator's own"},
+    {"size", SOMA__INTEGER, "0", 0, 64, false, false, "bits, classes or fields; 0: the generator's own"},
+};
+static bool generate(soma_context *ctx, const char *name, const json_t *f, soma_dataset **train, soma_dataset **test) {
+    soma_generate_opts o = {.seed = (uint64_t)soma__get_int(f, "seed"), .size = soma__get_int(f, "size")};
+    int64_t first = soma__get_int(f, "train");
+    if (soma__get(f, "noise") >= 0) o.noise = SOMA_SET(soma__get(f, "noise"));
+    if (train && !(*train = soma_dataset_generate(ctx, name, first, &o))) return false;
+    o.first = first;
+    return !test || (*test = soma_dataset_generate(ctx, name, soma__get_int(f, "test"), &o));
+}
+#define GENERATOR(name, features, classes, noise, doc) \
+    static bool name(soma_context *ctx, const json_t *f, const char *folder, soma_dataset **train, soma_dataset **test) { \
+        return (void)folder, generate(ctx, #name, f, train, test); \
+    }
+#include "soma/generators.def"
+#undef GENERATOR
+#define GENERATOR(id, features, classes, noise, doc) {.name = #id, .main = "train", SOMA__FIELDS(generator_fields), .data = id},
 static const soma__kind datas[] = {
+#include "soma/generators.def"
     {.name = "table", .main = "path", .fields = soma__table_fields, .n_fields = SOMA__TABLE_FIELDS, .data = soma__table_data},
     {.name = "idx", .main = "path", SOMA__FIELDS(idx_fields), .data = idx},
     {.name = "glyphs", .main = "train", SOMA__FIELDS(glyph_fields), .data = glyphs},

@@ -310,7 +310,7 @@ static int64_t chunk_of(int64_t n) {
 static void unscale(const soma_model *m, float *outputs, int64_t count) {
     const soma_columns_info *info = soma_columns_about(m->columns);
     if (!info || !soma__model_is_valued(m)) return;
-    for (int64_t i = 0; i < count; i++) outputs[i] = (float)soma_columns_value(m->columns, outputs[i]);
+    for (int64_t i = 0; i < count; i++) outputs[i] = (float)soma_columns_value(m->columns, (double)outputs[i]);
 }
 
 soma_status soma_model_predict(soma_model *m, const float *inputs, int64_t count, float *outputs) {
@@ -385,7 +385,7 @@ typedef struct sums {
 
 static void count_values(const soma_model *m, const soma_batch *b, const float *said, sums *s) {
     for (int64_t i = 0; i < b->count; i++) {
-        double y = soma_columns_value(m->columns, b->values[i]), e = soma_columns_value(m->columns, said[i]) - y;
+        double y = soma_columns_value(m->columns, (double)b->values[i]), e = soma_columns_value(m->columns, (double)said[i]) - y;
         if (!s->samples && !i) s->first = y;
         s->absolute += fabs(e), s->squared += e * e;
         s->value += y - s->first, s->values += (y - s->first) * (y - s->first);

@@ -18,7 +18,7 @@ static void defaults_are_filled_in(void **state) {
     static const char *const parts[] = {
         "{\"data\":{\"kind\":\"glyphs\",\"train\":20,\"test\":10,\"seed\":1,\"noise\":0.1",
         "\"model\":[\"flatten\",{\"linear\":{\"features\":10,\"bias\":true,\"init\":\"default\"}},{\"dropout\":{\"p\":0.5}}]",
-        "\"loss\":{\"cross_entropy\":{\"label_smoothing\":0.0}}",
+        "\"loss\":{\"cross_entropy\":{\"label_smoothing\":0.0,\"class_weights\":\"none\"}}",
         "\"optimizer\":{\"adam\":{\"lr\":0.001,\"beta1\":0.9",
         "\"schedule\":\"none\"",
         "\"train\":{\"epochs\":10,\"batch\":128,\"seed\":1,\"shuffle\":true,\"drop_last\":false,\"warmup_steps\":0,\"clip_norm\":0.0}"};
@@ -74,7 +74,7 @@ static void every_mistake_has_a_place_and_a_word(void **state) {
         {"{\"data\": {\"kind\": \"glyps\"}, \"model\": [\"flatten\"]}", "/data/kind", "did you mean 'glyphs'?"},
         {"{\"data\": {\"kind\": 5}, \"model\": [\"flatten\"]}", "/data/kind", "must be a word"},
         {"{\"data\": {\"kind\": \"idx\"}, \"model\": [\"flatten\"]}", "/data", "idx needs 'path'"},
-        {"{\"data\": {\"kind\": \"idx\", \"path\": 5}, \"model\": [\"flatten\"]}", "/data/path", "text is wanted"},
+        {"{\"data\": {\"kind\": \"idx\", \"path\": true}, \"model\": [\"flatten\"]}", "/data/path", "text is wanted"},
     };
     soma_context *ctx = check_context(NULL);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
