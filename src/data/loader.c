@@ -50,12 +50,23 @@ static void shuffle(soma_loader *l, int64_t epoch) {
     }
 }
 
+#define AHEAD 16 /* samples */
+
+/* Rows lie anywhere: memory is asked for some samples before they are copied. */
+static void ask_for(const soma_dataset *d, int64_t i) {
+    const char *row = d->floats ? (const char *)(d->floats + i * d->features) : d->bytes ? (const char *)(d->bytes + i * d->features) : NULL;
+    int64_t size = d->features * (d->floats ? (int64_t)sizeof(float) : 1);
+    for (int64_t at = 0; row && at < size && at < 4096; at += 64) __builtin_prefetch(row + at);
+    if (row && d->targets) __builtin_prefetch(d->targets + i);
+}
+
 static void fill(soma_loader *l, int64_t b) {
     slot *s = &l->slots[b % 2];
     int64_t from = b * l->batch, n = l->data->count - from < l->batch ? l->data->count - from : l->batch;
     soma__fpmode mode = soma__fpmode_enter();
     for (int64_t i = 0; i < n; i++) {
         soma__target t;
+        if (i + AHEAD < n) ask_for(l->data, l->order[from + i + AHEAD]);
         soma__dataset_sample(l->data, l->order[from + i], s->inputs + i * l->data->features, &t);
         s->targets[i] = t.class;
         if (s->values) s->values[i] = t.value;

@@ -119,6 +119,25 @@ static bool choose(soma_context *ctx, source *s, const int64_t *rows, int64_t n,
     return *count > 0 || (soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: no row is left", s->t->name), false);
 }
 
+#define READY_MOST ((size_t)256 << 20) /* bytes of samples that are made at once; beyond that, when they are asked for */
+
+/* All samples as arrays: a batch then copies rows. False with the error pending. */
+static bool make_ready(soma_dataset *d) {
+    size_t n = (size_t)d->count, width = (size_t)d->features;
+    if (n > READY_MOST / (width * sizeof(float))) return true;
+    float *x = soma_scope_memory(d->ctx, n * width * sizeof *x), *values = d->valued ? soma_scope_memory(d->ctx, n * sizeof *values) : NULL;
+    int64_t *classes = d->valued ? NULL : soma_scope_memory(d->ctx, n * sizeof *classes);
+    if (!x || (!values && !classes)) return false;
+    for (size_t i = 0; i < n; i++) {
+        soma__target t;
+        d->sample(d, (int64_t)i, x + i * width, &t);
+        if (values) values[i] = t.value;
+        else classes[i] = t.class;
+    }
+    d->floats = x, d->values = values, d->targets = classes, d->sample = NULL;
+    return true;
+}
+
 soma_dataset *soma_table_dataset(soma_table *t, soma_columns *c, const int64_t *rows, int64_t n) {
     if (!t || !c || soma_error_status(t->ctx) != SOMA_OK) return NULL;
     soma_context *ctx = t->ctx;
@@ -136,7 +155,7 @@ soma_dataset *soma_table_dataset(soma_table *t, soma_columns *c, const int64_t *
     d->sample = sample;
     if (classes && !bind_classes(ctx, s)) return NULL;
     soma__fpmode mode = soma__fpmode_enter();
-    bool fine = choose(ctx, s, rows, rows ? n : t->rows, &d->count);
+    bool fine = choose(ctx, s, rows, rows ? n : t->rows, &d->count) && make_ready(d);
     soma__fpmode_leave(mode);
     return fine ? d : NULL;
 }
