@@ -64,5 +64,8 @@ SOMA_API soma_status soma_clip_grad_norm(soma_tensor *const *params, size_t coun
 SOMA_API soma_status soma_clip_grad_norm_by(soma_tensor *const *params, size_t count, soma_tensor *max_norm, soma_tensor **norm);
 /* Clamps every gradient to [-value, value], as clip_grad_value_. */
 SOMA_API soma_status soma_clip_grad_value(soma_tensor *const *params, size_t count, double value);
+/* For after a step: scales each row (dimension 0) of every parameter of two or more dimensions so that its 2-norm is at most max_norm (above 0, else
+ * SOMA_ERROR_ARGUMENT), as torch.renorm(p, 2, 0, max_norm); Srivastava et al. 2014. */
+SOMA_API soma_status soma_max_norm(soma_tensor *const *params, size_t count, double max_norm);
 
 #endif

@@ -46,6 +46,7 @@ typedef struct soma_train_result {
     double loss, test_loss, accuracy; /* of the last whole epoch */
     double seconds;                   /* of this call's steps and tests */
     double mae, rmse, r2;             /* of models that predict numbers; else NaN */
+    int64_t best_epoch;               /* with patience: whose weights the model has, and whose scores these are; else 0 */
 } soma_train_result;
 
 /* The plan of the recipe's training step as text (soma_text_free): see soma_explain. */

@@ -65,3 +65,23 @@ soma_status soma_clip_grad_value(soma_tensor *const *params, size_t count, doubl
     soma_no_grad_end(ctx);
     return soma_error_status(ctx);
 }
+
+soma_status soma_max_norm(soma_tensor *const *params, size_t count, double max_norm) {
+    soma_context *ctx = context_of(params, count);
+    if (!ctx) return count && !params ? SOMA_ERROR_ARGUMENT : SOMA_OK;
+    if (!(max_norm > 0)) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "max_norm: the limit is %g; a number above 0 is wanted", max_norm);
+    soma_no_grad_begin(ctx);
+    soma_interior_begin(ctx);
+    for (size_t i = 0; i < count && soma_error_status(ctx) == SOMA_OK; i++) {
+        soma_tensor *w = params[i];
+        if (!w || soma_ndim(w) < 2) continue;
+        soma_reduce_opts rows = {.ndims = soma_ndim(w) - 1, .keepdim = 1};
+        for (int64_t d = 1; d < soma_ndim(w); d++) rows.dims[d - 1] = d;
+        soma_tensor *norm = soma_sqrt(soma_sum(soma_square(w), &rows)), *limit = soma_full(ctx, max_norm, soma_tensor_dtype(w), NULL, 0);
+        soma_tensor *scaled = soma_mul(w, soma_div(limit, soma_add_scalar(norm, 1e-7)));
+        soma_assign(w, soma_where(soma_gt(norm, limit), scaled, w));
+    }
+    soma_interior_end(ctx, NULL);
+    soma_no_grad_end(ctx);
+    return soma_error_status(ctx);
+}

@@ -124,6 +124,15 @@ static const soma__field train_fields[] = {
     {"drop_last", SOMA__TRUTH, "false", 0, 0, false, false, "leaves out a last batch that is not full"},
     {"warmup_steps", SOMA__INTEGER, "0", 0, 9007199254740992.0, false, false, "steps in which the learning rate grows from 0 to its own"},
     {"clip_norm", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "limit of the gradients' common norm; 0: none"},
+    {"l1", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "factor of the weights' absolute values in what is minimised"},
+    {"max_norm", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "limit of the norm of each unit's incoming weights; 0: none"},
+    {"gradient_noise", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "variance of noise on gradients at the first step; it falls by steps^0.55"},
+    {"input_noise", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "deviation of noise on inputs"},
+    {"mixup", SOMA__NUMBER, "0", 0, 1000, false, false, "alpha of the beta distribution by which samples are mixed; 0: they are not"},
+    {"patience", SOMA__INTEGER, "0", 0, 1000000, false, false, "epochs without a better test loss after which the run ends; the best weights come back"},
+    {"average", SOMA__CHOICE, "\"none\"", 0, 0, false, false, "none|ema|swa: the model is an average of weights: exponential by steps, or equal by epochs"},
+    {"average_decay", SOMA__NUMBER, "0.999", 0, 1, false, false, "of ema: what is left of the average after a step"},
+    {"average_from", SOMA__INTEGER, "0", 0, 1000000, false, false, "of swa: the first epoch that counts, from 0"},
 };
 static const soma__kind trains[] = {{.name = "train", SOMA__FIELDS(train_fields)}};
 const soma__kinds soma__trains = SOMA__KINDS("training", trains);

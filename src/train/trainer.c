@@ -1,63 +1,19 @@
 /* The training loop: one captured step, run for each batch; tests and files after each epoch; checkpoints of the state tree. */
 #include "soma/archive.h"
 #include "soma/files.h"
-#include "soma/state.h"
-#include "soma/train.h"
-#include "train/model.h"
+#include "train/trainer.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Numbers of the host that a checkpoint holds. */
-enum { EPOCH, STEP, SEEN, INTEGERS };
-enum { LOSS_SUM, LOSS, TEST_LOSS, ACCURACY, MAE, RMSE, R2, RATE, NUMBERS };
+typedef soma__trainer trainer;
 
-typedef struct trainer {
-    soma_context *ctx;
-    soma_recipe *recipe;
-    soma_train_opts o;
-    soma_model *model;
-    soma_dataset *train, *test;
-    soma_loader *loader;
-    soma_optim *optim;
-    soma_tensor *const *params;
-    size_t n_params;
-    double clip;
-    soma_program *program;
-    soma_schedule *schedule;
-    bool by_step;
-    soma_plateau plateau;
-    bool watches; /* the plateau */
-    soma_state *state;
-    int64_t integers[INTEGERS], epochs, epoch_samples;
-    double numbers[NUMBERS];
-    char *metrics; /* lines so far */
-    size_t metrics_bytes, metrics_room;
-    double started, saved;
-    bool stopped;
-} trainer;
-
-static double setting(const trainer *t, const char *key) {
+double soma__train_setting(const trainer *t, const char *key) {
     double v = 0;
     soma_recipe_number(t->recipe, "train", key, &v);
     return v;
-}
-
-static soma_status step_body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
-    trainer *t = user;
-    (void)n_in, (void)n_out;
-    out[0] = soma__recipe_loss(t->recipe, soma_forward(t->model->module, in[0]), in[1], t->model->weight);
-    soma_guard_finite(out[0]);
-    soma_backward(out[0], NULL);
-    if (t->clip > 0) {
-        soma_tensor *norm;
-        soma_clip_grad_norm_by(t->params, t->n_params, soma_host_scalar(ctx, &t->clip), &norm);
-        if (norm) soma_guard_finite(norm);
-    }
-    soma_optim_step(t->optim);
-    return soma_optim_zero_grad(t->optim);
 }
 
 /* "out/name"; NULL with the error pending. */
@@ -92,7 +48,7 @@ static soma_status make_schedule(trainer *t) {
 /* The rate of the step to come. A warm-up grows it from the first step on. */
 static soma_status set_rate(trainer *t) {
     int64_t step = t->integers[EPOCH] * soma_loader_count(t->loader) + t->integers[STEP];
-    double warm = setting(t, "warmup_steps"), factor = (double)step + 1 < warm ? ((double)step + 1) / warm : 1;
+    double warm = soma__train_setting(t, "warmup_steps"), factor = (double)step + 1 < warm ? ((double)step + 1) / warm : 1;
     if (t->watches) factor *= soma_plateau_factor(&t->plateau);
     soma_status s = soma_schedule_apply(t->schedule, t->optim, t->by_step ? step : t->integers[EPOCH], factor);
     t->numbers[RATE] = soma_optim_get_lr(t->optim, -1);
@@ -113,37 +69,34 @@ static soma_status enough_outputs(trainer *t) {
 
 static soma_status make(trainer *t) {
     soma_context *ctx = t->ctx;
-    if (soma_recipe_data(t->recipe, t->o.data, &t->train, &t->test) != SOMA_OK || soma_manual_seed(ctx, (uint64_t)setting(t, "seed")) != SOMA_OK ||
+    if (soma_recipe_data(t->recipe, t->o.data, &t->train, &t->test) != SOMA_OK || soma_manual_seed(ctx, (uint64_t)soma__train_setting(t, "seed")) != SOMA_OK ||
         soma_model_new(t->recipe, t->train, &t->model) != SOMA_OK)
         return soma_error_status(ctx);
     if (enough_outputs(t) != SOMA_OK) return soma_error_status(ctx);
-    int64_t batch = (int64_t)setting(t, "batch"), count = soma_dataset_count(t->train);
+    int64_t batch = (int64_t)soma__train_setting(t, "batch"), count = soma_dataset_count(t->train);
     if (!batch || batch > count) batch = count; /* all */
-    t->epochs = (int64_t)setting(t, "epochs");
-    t->clip = setting(t, "clip_norm");
+    t->epochs = (int64_t)soma__train_setting(t, "epochs");
     t->optim = soma_recipe_optim(t->recipe, t->model->module);
     t->loader = soma_loader_new(ctx, t->train, batch,
-                                &(soma_loader_opts){.shuffle = setting(t, "shuffle") != 0,
-                                                    .drop_last = setting(t, "drop_last") != 0,
-                                                    .seed = (uint64_t)setting(t, "seed"),
+                                &(soma_loader_opts){.shuffle = soma__train_setting(t, "shuffle") != 0,
+                                                    .drop_last = soma__train_setting(t, "drop_last") != 0,
+                                                    .seed = (uint64_t)soma__train_setting(t, "seed"),
                                                     .no_prefetch = t->o.no_prefetch});
     if (!t->optim || !t->loader || soma_module_parameters(t->model->module, &t->params, &t->n_params) != SOMA_OK) return soma_error_status(ctx);
     if (!soma_loader_count(t->loader))
         return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "recipe: a batch of %lld with drop_last leaves no step of %lld samples", (long long)batch,
                                 (long long)soma_dataset_count(t->train));
     if (make_schedule(t) != SOMA_OK) return soma_error_status(ctx);
-    t->epoch_samples = setting(t, "drop_last") != 0 ? soma_loader_count(t->loader) * batch : soma_dataset_count(t->train);
-    soma_slot slots[2] = {{.shape = {batch}, .ndim = t->model->ndim + 1}, {{batch}, 1, soma__model_is_valued(t->model) ? SOMA_F32 : SOMA_I64}};
-    memcpy(slots[0].shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
-    t->program = soma_capture(ctx, step_body, t, slots, 2, 1, NULL);
+    t->epoch_samples = soma__train_setting(t, "drop_last") != 0 ? soma_loader_count(t->loader) * batch : soma_dataset_count(t->train);
     t->state = soma_state_new(ctx);
-    if (!t->program || !t->state) return soma_error_status(ctx);
+    if (!t->state || soma__make_step(t, batch) != SOMA_OK) return soma_error_status(ctx);
     for (int i = 0; i < NUMBERS; i++) t->numbers[i] = i == LOSS_SUM ? 0 : (double)NAN;
     soma_state_add_module(t->state, "model", t->model->module);
     soma_state_add_optim(t->state, "optimizer", t->optim);
     soma_state_add_loader(t->state, "loader", t->loader);
     soma_state_add_random(t->state, "random");
     if (t->watches) soma_state_add_numbers(t->state, "schedule.plateau", &t->plateau.seen, 5);
+    if (soma__make_copies(t) != SOMA_OK) return soma_error_status(ctx);
     soma_state_add_integers(t->state, "run.integers", t->integers, INTEGERS);
     return soma_state_add_numbers(t->state, "run.numbers", t->numbers, NUMBERS);
 }
@@ -224,16 +177,11 @@ static soma_status not_finite(trainer *t) {
 }
 
 static soma_status step(trainer *t, const soma_batch *b) {
-    soma_slot shape = {.shape = {b->count}};
     double loss;
-    memcpy(shape.shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
-    if (soma_program_bind(t->program, 0, b->inputs, shape.shape) != SOMA_OK ||
-        soma_program_bind(t->program, 1, b->values ? (const void *)b->values : b->targets, &b->count) != SOMA_OK)
-        return soma_error_status(t->ctx);
     if (set_rate(t) != SOMA_OK) return soma_error_status(t->ctx);
-    soma_status s = soma_program_run(t->program);
+    soma_status s = soma__run_step(t, b, &loss);
     if (s == SOMA_ERROR_NONFINITE) return not_finite(t);
-    if (s != SOMA_OK || (s = soma_program_item(t->program, 0, &loss)) != SOMA_OK) return s;
+    if (s != SOMA_OK) return s;
     t->integers[STEP]++;
     t->integers[SEEN] += b->count;
     t->numbers[LOSS_SUM] += loss * (double)b->count;
@@ -251,8 +199,15 @@ static number_text json_number(double v) {
     return n;
 }
 
-/* The model, the lines, the checkpoint; the last one last, so that a kill before it repeats the epoch's end. */
-static soma_status save_epoch(trainer *t) {
+static bool write_model(trainer *t) {
+    soma_scope *scope = soma_scope_open(t->ctx);
+    char *model = path_of(t, "model.safetensors");
+    if (model) soma_model_save(t->model, model);
+    soma_scope_close(scope);
+    return soma_error_status(t->ctx) == SOMA_OK;
+}
+
+static bool add_line(trainer *t) {
     const double *v = t->numbers;
     char line[512], score[200];
     if (soma__model_is_valued(t->model))
@@ -260,25 +215,39 @@ static soma_status save_epoch(trainer *t) {
     else snprintf(score, sizeof score, "\"accuracy\": %.9g", v[ACCURACY]);
     int n = snprintf(line, sizeof line, "{\"epoch\": %lld, \"loss\": %.9g, \"test_loss\": %s, %s, \"lr\": %.9g}\n", (long long)t->integers[EPOCH],
                      v[LOSS], json_number(v[TEST_LOSS]).text, score, v[RATE]);
-    if (n < 0 || !keep_metrics(t, line, (size_t)n) || !t->o.out) return soma_error_status(t->ctx);
+    return n > 0 && keep_metrics(t, line, (size_t)n);
+}
+
+/* The lines, the checkpoint; the last one last, so that a kill before it repeats the epoch's end. */
+static soma_status save_epoch(trainer *t) {
     soma_scope *scope = soma_scope_open(t->ctx);
-    char *model = path_of(t, "model.safetensors"), *metrics = path_of(t, "metrics.jsonl");
-    if (model && metrics && soma_model_save(t->model, model) == SOMA_OK) soma_file_write(t->ctx, metrics, t->metrics, t->metrics_bytes);
+    char *metrics = path_of(t, "metrics.jsonl");
+    if (metrics) soma_file_write(t->ctx, metrics, t->metrics, t->metrics_bytes);
     soma_scope_close(scope);
     return soma_error_status(t->ctx) == SOMA_OK ? save_checkpoint(t) : soma_error_status(t->ctx);
 }
 
-static soma_status end_epoch(trainer *t) {
+/* The test, by the averaged weights where there are some; these, or the best, are what is saved as the model. */
+static soma_status test_epoch(trainer *t) {
     soma_scores s;
-    if (soma_model_score(t->model, t->test, &s) != SOMA_OK) return soma_error_status(t->ctx);
+    bool better;
+    if (soma__move_average(t) != SOMA_OK || soma__swap_averages(t) != SOMA_OK || soma_model_score(t->model, t->test, &s) != SOMA_OK)
+        return soma_error_status(t->ctx);
     t->numbers[TEST_LOSS] = s.loss, t->numbers[ACCURACY] = s.accuracy;
     t->numbers[MAE] = s.mae, t->numbers[RMSE] = s.rmse, t->numbers[R2] = s.r2;
     t->numbers[LOSS] = t->numbers[LOSS_SUM] / (double)t->integers[SEEN];
     t->numbers[LOSS_SUM] = 0;
-    if (t->watches) soma_plateau_step(&t->plateau, t->numbers[TEST_LOSS]);
     t->integers[EPOCH]++;
+    if (soma__keep_best(t, &better) != SOMA_OK || (better && t->o.out && !write_model(t))) return soma_error_status(t->ctx);
+    return soma__swap_averages(t);
+}
+
+static soma_status end_epoch(trainer *t) {
+    if (test_epoch(t) != SOMA_OK) return soma_error_status(t->ctx);
+    if (t->watches) soma_plateau_step(&t->plateau, t->numbers[TEST_LOSS]);
     t->integers[STEP] = t->integers[SEEN] = 0;
-    if (soma_loader_start(t->loader, t->integers[EPOCH]) != SOMA_OK || save_epoch(t) != SOMA_OK) return soma_error_status(t->ctx);
+    if (soma_loader_start(t->loader, t->integers[EPOCH]) != SOMA_OK || !add_line(t)) return soma_error_status(t->ctx);
+    if (t->o.out && save_epoch(t) != SOMA_OK) return soma_error_status(t->ctx);
     tell(t, true);
     return SOMA_OK;
 }
@@ -287,7 +256,7 @@ static soma_status run(trainer *t) {
     double every = t->o.checkpoint_seconds.set ? t->o.checkpoint_seconds.value : 10;
     soma_batch b;
     t->started = t->saved = soma_seconds();
-    while (t->integers[EPOCH] < t->epochs && !t->stopped) {
+    while (t->integers[EPOCH] < t->epochs && !t->integers[EARLY] && !t->stopped) {
         while (!t->stopped && soma_loader_next(t->loader, &b)) {
             if (step(t, &b) != SOMA_OK) return soma_error_status(t->ctx);
             tell(t, false);
@@ -297,7 +266,8 @@ static soma_status run(trainer *t) {
         if (soma_error_status(t->ctx) != SOMA_OK) return soma_error_status(t->ctx);
         if (!t->stopped && end_epoch(t) != SOMA_OK) return soma_error_status(t->ctx);
     }
-    return t->stopped && t->o.out ? save_checkpoint(t) : SOMA_OK;
+    if (t->stopped) return t->o.out ? save_checkpoint(t) : SOMA_OK;
+    return t->patience ? soma__restore_best(t) : soma__swap_averages(t);
 }
 
 /* The folder is ours. */
@@ -333,7 +303,16 @@ soma_status soma_train_v(soma_recipe *recipe, soma_train_result *result, const s
     if (soma_error_status(ctx) != SOMA_OK) return soma_error_status(ctx);
     soma_module_train(t->model->module, false);
     const double *v = t->numbers;
-    *result = (soma_train_result){t->model, t->stopped, t->integers[EPOCH], v[LOSS], v[TEST_LOSS], v[ACCURACY], soma_seconds() - t->started, v[MAE],
-                                  v[RMSE],  v[R2]};
+    *result = (soma_train_result){.model = t->model,
+                                  .stopped = t->stopped,
+                                  .epochs = t->integers[EPOCH],
+                                  .best_epoch = t->integers[BEST_EPOCH],
+                                  .loss = v[LOSS],
+                                  .test_loss = v[TEST_LOSS],
+                                  .accuracy = v[ACCURACY],
+                                  .seconds = soma_seconds() - t->started,
+                                  .mae = v[MAE],
+                                  .rmse = v[RMSE],
+                                  .r2 = v[R2]};
     return SOMA_OK;
 }
