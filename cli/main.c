@@ -74,7 +74,7 @@ void cli_processor(char *out, size_t size) {
 
 static void usage(FILE *to) {
     fprintf(to, "soma trains and runs neural networks.\n\nUsage: soma COMMAND [OPTIONS]\n\n");
-    for (int i = 0; i < COMMANDS; i++) fprintf(to, "  %-8s %-13s %s\n", commands[i].name, commands[i].words, commands[i].does);
+    for (int i = 0; i < COMMANDS; i++) fprintf(to, "  %-9s %-13s %s\n", commands[i].name, commands[i].words, commands[i].does);
     fprintf(to, "\n  soma COMMAND --help    options of a command, with an example\n  soma --version\n\nExample: %s\n", commands[0].example);
 }
 

@@ -40,6 +40,14 @@ typedef struct soma_optim soma_optim;
 /* Records one step for every parameter that has a gradient, as Optimizer.step. In a captured program the step count and the learning rate move on
  * with each run. */
 SOMA_API soma_status soma_optim_step(soma_optim *optim);
+/* Evaluates the loss anew, as the closure of Optimizer.step: takes the gradients away, records forward and backward passes (or runs a program of
+ * them), and writes the loss's value. */
+typedef soma_status (*soma_closure)(void *user, double *loss);
+/* A step that may want several evaluations: L-BFGS's only way, for the others one evaluation and a soma_optim_step. All is evaluated when it returns;
+ * the loss of the first evaluation goes to *loss unless NULL. After an error of the closure parameters are as before the step, and the estimate of
+ * curvature begins anew. Not while a
+ * program is captured: SOMA_ERROR_STATE. */
+SOMA_API soma_status soma_optim_step_closure(soma_optim *optim, soma_closure closure, void *user, double *loss);
 /* soma_zero_grad of all its parameters. Called right after the step it keeps gradients from being stored. */
 SOMA_API soma_status soma_optim_zero_grad(soma_optim *optim);
 /* The learning rate of a group (0, 1, ... as they were added; -1: all). Works on captured programs, too. SOMA_ERROR_ARGUMENT for a negative lr,
@@ -52,6 +60,8 @@ SOMA_API double soma_optim_get_lr(const soma_optim *optim, int64_t group);
 SOMA_API size_t soma_optim_state_count(const soma_optim *optim);
 /* Variable i and its key; NULL and SOMA_ERROR_RANGE beyond the last. */
 SOMA_API soma_status soma_optim_state(soma_optim *optim, size_t i, char *key, size_t key_size, soma_tensor **tensor);
+/* Numbers of the host that are state, too (L-BFGS's): group i of them under its key, read and written in place. False beyond the last. */
+SOMA_API bool soma_optim_numbers(soma_optim *optim, size_t i, const char **key, double **numbers, size_t *n);
 /* The steps that a parameter has made; -1 beyond the last parameter. */
 SOMA_API int64_t soma_optim_steps(const soma_optim *optim, size_t param);
 /* For resuming: the next step is number steps + 1. SOMA_ERROR_RANGE beyond the last parameter, SOMA_ERROR_ARGUMENT below 0. */

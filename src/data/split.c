@@ -68,7 +68,7 @@ static double share(const split *s) { return s->o->test.set ? s->o->test.value :
 /* Is number i of n in the test part? The test part is the fold's, or the first share. */
 static bool chosen(const split *s, int64_t i, int64_t n) {
     if (s->o->folds > 1) return i % s->o->folds == s->o->fold;
-    return (double)i < floor(share(s) * (double)n + 0.5);
+    return i < (int64_t)(share(s) * (double)n + 0.5);
 }
 
 static bool random_split(split *s) {
@@ -130,7 +130,7 @@ static bool by_time(split *s) {
     size_t bytes;
     keyed *k = sorted(s, &bytes);
     if (!k) return false;
-    int64_t from = s->n - (int64_t)floor(share(s) * (double)s->n + 0.5), to = s->n, parts = s->o->folds + 1;
+    int64_t from = s->n - (int64_t)(share(s) * (double)s->n + 0.5), to = s->n, parts = s->o->folds + 1;
     if (s->o->folds > 1) from = s->n * (s->o->fold + 1) / parts, to = s->n * (s->o->fold + 2) / parts;
     for (int64_t i = 0; i < s->n; i++) s->test[k[i].row] = i < from ? 0 : i < to ? 1 : 2;
     soma__free(soma_context_allocator(s->ctx), k, bytes);

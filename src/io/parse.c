@@ -39,7 +39,7 @@ static bool read_entry(soma_archive *a, const char *name, const json_t *row, con
     if (!json_is_object(row) || json_object_size(row) != 3 || !json_is_array(offsets) || json_array_size(offsets) != 2)
         return bad(a, name, "dtype, shape and two data_offsets are wanted, and nothing else");
     if (!type) return bad(a, name, "an unknown dtype");
-    int64_t numel;
+    int64_t numel = 0;
     if (!read_shape(a, name, json_object_get(row, "shape"), &e, &numel)) return false;
     const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
     int64_t begin = json_is_integer(from) ? json_integer_value(from) : -1, end = json_is_integer(to) ? json_integer_value(to) : -1;

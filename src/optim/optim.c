@@ -145,6 +145,22 @@ soma_status soma_optim_step(soma_optim *o) {
     return soma_error_status(ctx);
 }
 
+soma_status soma_optim_step_closure(soma_optim *o, soma_closure closure, void *user, double *loss) {
+    if (!o) return SOMA_ERROR_ARGUMENT;
+    double value = 0;
+    if (soma_error_status(o->ctx) != SOMA_OK) return soma_error_status(o->ctx);
+    if (!closure) return soma_error_raise(o->ctx, SOMA_ERROR_ARGUMENT, "%s: the closure is NULL", o->kind->name);
+    if (soma_is_capturing(o->ctx)) return soma_error_raise(o->ctx, SOMA_ERROR_STATE, "%s: a step by a closure cannot be captured", o->kind->name);
+    soma_status s = o->kind->by_closure ? o->kind->by_closure(o, closure, user, &value) : closure(user, &value);
+    if (s == SOMA_OK && !o->kind->by_closure && (s = soma_optim_step(o)) == SOMA_OK) s = soma_eval(o->ctx);
+    if (loss) *loss = value;
+    return s == SOMA_OK ? soma_error_status(o->ctx) : soma_error_raise(o->ctx, s, "%s: the closure failed", o->kind->name);
+}
+
+bool soma_optim_numbers(soma_optim *o, size_t i, const char **key, double **numbers, size_t *n) {
+    return o && key && numbers && n && o->kind->numbers && o->kind->numbers(o, i, key, numbers, n);
+}
+
 soma_status soma_optim_zero_grad(soma_optim *o) {
     if (!o) return SOMA_ERROR_ARGUMENT;
     for (soma__param *p = o->params; p; p = p->next)

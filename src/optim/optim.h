@@ -57,6 +57,10 @@ typedef struct soma__optim_kind {
     soma_status (*record)(soma__step *s);
     /* What no range says; NULL: nothing. NULL as the result, or a sentence's end. */
     const char *(*wrong)(const soma__group *g);
+    /* A step by a closure; NULL: one evaluation, and a step. */
+    soma_status (*by_closure)(soma_optim *o, soma_closure closure, void *user, double *loss);
+    /* Numbers of the host that are state; NULL: none. */
+    bool (*numbers)(soma_optim *o, size_t i, const char **key, double **numbers, size_t *n);
 } soma__optim_kind;
 
 #define OPTIMIZER(name, lr, settings, doc) extern const soma__optim_kind soma__optim_##name;
@@ -70,6 +74,7 @@ struct soma_optim {
     soma__group *groups, **groups_end;
     soma__param *params, **params_end;
     size_t count;
+    void *extra; /* of its kind */
 };
 
 soma_optim *soma__optim_new(soma_context *ctx, const soma__optim_kind *kind);

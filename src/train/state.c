@@ -123,6 +123,14 @@ soma_status soma_state_add_optim(soma_state *s, const char *prefix, soma_optim *
         if (soma_optim_state(o, i, key, sizeof key, &t) != SOMA_OK || add_keyed(s, prefix, key, t) != SOMA_OK) return soma_error_status(s->ctx);
     }
     piece *p = add(s, prefix, "steps");
+    const char *key;
+    double *numbers;
+    size_t n;
+    for (size_t i = 0; soma_optim_numbers(o, i, &key, &numbers, &n); i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s%s%s", prefix ? prefix : "", prefix && *prefix ? "." : "", key);
+        if (soma_state_add_numbers(s, name, numbers, n) != SOMA_OK) return soma_error_status(s->ctx);
+    }
     if (p) p->dtype = SOMA_I64, p->owner = o, p->count = optim_count, p->get = optim_get, p->set = optim_set;
     return soma_error_status(s->ctx);
 }

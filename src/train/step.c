@@ -9,7 +9,9 @@ static soma_tensor *neighbours(soma_tensor *x) {
     return soma_cat(two, 2, 0);
 }
 
-static soma_tensor *mix(soma_tensor *a, soma_tensor *b, soma_tensor *share) { return soma_add(soma_mul(a, share), soma_mul(b, soma_rsub_scalar(share, 1))); }
+static soma_tensor *mix(soma_tensor *a, soma_tensor *b, soma_tensor *share) {
+    return soma_add(soma_mul(a, share), soma_mul(b, soma_rsub_scalar(share, 1)));
+}
 
 /* The loss of a batch; Zhang et al., mixup, 2018: of mixed inputs by both targets. */
 static soma_tensor *loss_of(soma__trainer *t, soma_tensor *x, soma_tensor *y) {
@@ -75,11 +77,22 @@ static soma_status step_body(soma_context *ctx, void *user, soma_tensor *const *
         if (norm) soma_guard_finite(norm);
     }
     if (r->gradient_noise > 0) add_noise(t);
+    if (t->by_closure) return soma_error_status(ctx); /* the gradients stay */
     soma_optim_step(t->optim);
     soma_optim_zero_grad(t->optim);
     if (r->max_norm > 0) soma_max_norm(t->params, t->n_params, r->max_norm);
     follow(t);
     return soma_error_status(ctx);
+}
+
+/* What goes by single steps only. */
+static soma_status fits_closures(soma__trainer *t) {
+    const soma__regular *r = &t->regular;
+    t->by_closure = strcmp(t->recipe->optim.kind->name, "lbfgs") == 0;
+    if (!t->by_closure || (r->max_norm <= 0 && r->gradient_noise <= 0 && strcmp(soma_recipe_word(t->recipe, "train", "average"), "ema") != 0))
+        return SOMA_OK;
+    soma__problem(t->recipe, "/train", "lbfgs searches along lines, and goes without max_norm, gradient_noise and average: ema");
+    return soma__problem_raise(t->recipe, t->recipe->problems.count - 1, SOMA_ERROR_ARGUMENT);
 }
 
 soma_status soma__make_step(soma__trainer *t, int64_t batch) {
@@ -89,10 +102,21 @@ soma_status soma__make_step(soma__trainer *t, int64_t batch) {
                                  .gradient_noise = soma__train_setting(t, "gradient_noise"),
                                  .input_noise = soma__train_setting(t, "input_noise"),
                                  .mixup = soma__train_setting(t, "mixup")};
+    if (fits_closures(t) != SOMA_OK) return soma_error_status(t->ctx);
     soma_slot slots[2] = {{.shape = {batch}, .ndim = t->model->ndim + 1}, {{batch}, 1, soma__model_is_valued(t->model) ? SOMA_F32 : SOMA_I64}};
     memcpy(slots[0].shape + 1, t->model->shape, (size_t)t->model->ndim * sizeof(int64_t));
     t->program = soma_capture(t->ctx, step_body, t, slots, 2, 1, NULL);
     return soma_error_status(t->ctx);
+}
+
+static soma_status run_program(soma__trainer *t, double *loss) {
+    soma_status s = soma_program_run(t->program);
+    return s == SOMA_OK ? soma_program_item(t->program, 0, loss) : s;
+}
+
+static soma_status evaluate(void *user, double *loss) {
+    soma__trainer *t = user;
+    return soma_zero_grad(t->params, t->n_params) == SOMA_OK ? run_program(t, loss) : soma_error_status(t->ctx);
 }
 
 soma_status soma__run_step(soma__trainer *t, const soma_batch *b, double *loss) {
@@ -104,6 +128,8 @@ soma_status soma__run_step(soma__trainer *t, const soma_batch *b, double *loss) 
     if (soma_program_bind(t->program, 0, b->inputs, shape.shape) != SOMA_OK ||
         soma_program_bind(t->program, 1, b->values ? (const void *)b->values : b->targets, &b->count) != SOMA_OK)
         return soma_error_status(t->ctx);
-    soma_status s = soma_program_run(t->program);
-    return s == SOMA_OK ? soma_program_item(t->program, 0, loss) : s;
+    if (!t->by_closure) return run_program(t, loss);
+    soma_status s = soma_optim_step_closure(t->optim, evaluate, t, loss);
+    soma_zero_grad(t->params, t->n_params); /* they are no state */
+    return s;
 }

@@ -69,8 +69,8 @@ static soma_status enough_outputs(trainer *t) {
 
 static soma_status make(trainer *t) {
     soma_context *ctx = t->ctx;
-    if (soma_recipe_data(t->recipe, t->o.data, &t->train, &t->test) != SOMA_OK || soma_manual_seed(ctx, (uint64_t)soma__train_setting(t, "seed")) != SOMA_OK ||
-        soma_model_new(t->recipe, t->train, &t->model) != SOMA_OK)
+    if (soma_recipe_data(t->recipe, t->o.data, &t->train, &t->test) != SOMA_OK ||
+        soma_manual_seed(ctx, (uint64_t)soma__train_setting(t, "seed")) != SOMA_OK || soma_model_new(t->recipe, t->train, &t->model) != SOMA_OK)
         return soma_error_status(ctx);
     if (enough_outputs(t) != SOMA_OK) return soma_error_status(ctx);
     int64_t batch = (int64_t)soma__train_setting(t, "batch"), count = soma_dataset_count(t->train);

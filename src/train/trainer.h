@@ -33,6 +33,7 @@ typedef struct soma__trainer {
     soma_tensor *const *params;
     size_t n_params;
     soma__regular regular;
+    bool by_closure; /* the optimizer evaluates as often as it wants */
     int average; /* none, ema, swa */
     double decay;
     soma__copies averages, best;

@@ -79,6 +79,17 @@ static soma_status step(soma_context *ctx, void *user, soma_tensor *const *in, s
     return soma_optim_zero_grad(r->optim);
 }
 
+/* The loss of new random data and its gradients, as a closure. */
+static soma_status evaluate(void *user, double *loss) {
+    run *r = user;
+    soma_context *ctx = soma_module_context(r->net);
+    soma_optim_zero_grad(r->optim);
+    soma_tensor *x = soma_randn(ctx, r->dtype, SOMA_SHAPE(ROWS, INPUTS)), *t = soma_randint(ctx, 0, CLASSES, SOMA_SHAPE(ROWS));
+    soma_tensor *l = soma_cross_entropy(soma_forward(r->net, x), t, NULL);
+    soma_backward(l, NULL);
+    return soma_item(l, loss);
+}
+
 static void train(const char *name, int kind, soma_dtype dtype, bool captured, bool options) {
     soma_context *ctx = context(11);
     const soma_linear_opts o = {.dtype = dtype};
@@ -193,9 +204,11 @@ static void walk(const char *name, soma_optim *(*make)(soma_context *ctx, soma_t
         ctx, SOMA_MODULES(soma_nn_linear(ctx, INPUTS, HIDDEN, NULL), soma_nn_gelu(ctx), soma_nn_linear(ctx, HIDDEN, CLASSES, NULL)));
     soma_module_parameters(r.net, &r.params, &r.n);
     r.optim = make(ctx, r.params, r.n);
-    soma_program *p = captured ? soma_capture(ctx, step, &r, NULL, 0, 0, NULL) : NULL;
+    bool closures = strcmp(name, "lbfgs") == 0;
+    soma_program *p = captured && !closures ? soma_capture(ctx, step, &r, NULL, 0, 0, NULL) : NULL;
     for (int i = 0; i < 6; i++) {
-        if (p) soma_program_run(p);
+        if (closures) soma_optim_step_closure(r.optim, evaluate, &r, NULL);
+        else if (p) soma_program_run(p);
         else step(ctx, &r, NULL, 0, NULL, 0);
     }
     if (soma_error_status(ctx) != SOMA_OK) die(ctx, name);
@@ -306,6 +319,47 @@ static void activations(void) {
     soma_context_free(ctx);
 }
 
+/* All samples of a data set. */
+static void samples(soma_context *ctx, const char *name, const soma_dataset *d) {
+    enum { ROOM = 8192 };
+    static float x[ROOM];
+    const int64_t *shape;
+    int64_t ndim, n = soma_dataset_count(d), at = 0;
+    soma_dataset_shape(d, &shape, &ndim);
+    for (int64_t i = 0; i < n && at + shape[0] + 2 < ROOM; i++) {
+        int64_t class;
+        soma_dataset_sample(d, i, x + at, &class);
+        at += shape[0];
+        soma_dataset_value(d, i, x + at++);
+        x[at++] = (float)class;
+    }
+    soma_tensor *all = soma_from(ctx, x, SOMA_F32, &at, 1);
+    if (!d || soma_error_status(ctx) != SOMA_OK) die(ctx, name);
+    print(ctx, name, &all, 1);
+}
+
+/* Generated data, tables under each scaling, and draws for mixup. */
+static void data(void) {
+    static const char text[] = "day,size,colour,price\n2024-01-05,1.25,red,10.5\n2024-02-29,,blue,11.1\n2023-12-31,7e-3,red,0.30000000000000004\n"
+                               "2024-01-01T06:30,1234567.891,green,-4\n2024-03-03,3.3333333333333335,,8\n";
+    soma_context *ctx = context(5);
+    for (size_t i = 0; soma_generator_name(i); i++)
+        samples(ctx, soma_generator_name(i), soma_dataset_generate(ctx, soma_generator_name(i), 200, &(soma_generate_opts){.seed = 9}));
+    soma_table *t = soma_table_from_memory(ctx, text, sizeof text - 1, NULL);
+    for (int k = SOMA_SCALE_STANDARD; k <= SOMA_SCALE_NONE; k++) {
+        char name[24];
+        snprintf(name, sizeof name, "table%d", k);
+        soma_columns_opts o = {.scaling = (soma_scaling)k, .missing = k % 2 ? SOMA_MISSING_MEDIAN : SOMA_MISSING_FLAG, .task = SOMA_TASK_VALUE};
+        samples(ctx, name, soma_table_dataset(t, soma_columns_fit(ctx, t, NULL, 0, &o), NULL, 0));
+    }
+    double draws_of[100];
+    int64_t n = 100;
+    for (int i = 0; i < 100; i++) draws_of[i] = soma_draw_beta(3, (uint64_t)i, 0.1 + 0.05 * i);
+    soma_tensor *beta = soma_from(ctx, draws_of, SOMA_F64, &n, 1);
+    print(ctx, "beta", &beta, 1);
+    soma_context_free(ctx);
+}
+
 int main(void) {
     const char *isa = getenv("SOMA_ISA");
     soma_context *ctx = context(0);
@@ -327,5 +381,6 @@ int main(void) {
     losses();
     initial();
     norms();
+    data();
     return 0;
 }

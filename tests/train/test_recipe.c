@@ -21,7 +21,7 @@ static void defaults_are_filled_in(void **state) {
         "\"loss\":{\"cross_entropy\":{\"label_smoothing\":0.0,\"class_weights\":\"none\"}}",
         "\"optimizer\":{\"adam\":{\"lr\":0.001,\"beta1\":0.9",
         "\"schedule\":\"none\"",
-        "\"train\":{\"epochs\":10,\"batch\":128,\"seed\":1,\"shuffle\":true,\"drop_last\":false,\"warmup_steps\":0,\"clip_norm\":0.0}"};
+        "\"train\":{\"epochs\":10,\"batch\":128,\"seed\":1,\"shuffle\":true,\"drop_last\":false,\"warmup_steps\":0,\"clip_norm\":0.0,\"l1\":0.0"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strstr(text, parts[i])) fail_msg("%s\nlacks %s", text, parts[i]);
     /* what is filled in is a recipe, the same one */

@@ -13,7 +13,7 @@ static char folder[64];
 #define RECIPE \
     "{\"data\": {\"kind\": \"moons\", \"train\": 90, \"test\": 60, \"noise\": 0.3}, \"model\": [{\"linear\": 16}, \"batch_norm\", \"tanh\", " \
     "{\"linear\": 2}], " \
-    "\"optimizer\": {\"adam\": {\"lr\": 0.02}}, \"train\": {\"epochs\": %d, \"batch\": 20%s}}"
+    "\"optimizer\": %s, \"train\": {\"epochs\": %d, \"batch\": 20%s}}"
 
 typedef struct watcher {
     volatile int stop;
@@ -28,7 +28,8 @@ static void watch(void *user, const soma_progress *p) {
 
 static soma_train_result run(soma_context *ctx, const char *settings, int epochs, const char *out, bool resume, watcher *w) {
     char json[900];
-    snprintf(json, sizeof json, RECIPE, epochs, settings);
+    const char *optimizer = strchr(settings, '|'); /* behind the settings */
+    snprintf(json, sizeof json, RECIPE, optimizer ? optimizer + 1 : "{\"adam\": {\"lr\": 0.02}}", epochs, optimizer ? "" : settings);
     soma_recipe *r = soma_recipe_read(ctx, json, strlen(json));
     soma_problem p;
     if (soma_recipe_problem(r, 0, &p) == SOMA_OK) fail_msg("%s: %s", p.where, p.sentence);
@@ -50,6 +51,7 @@ static void stopped_and_resumed_is_the_same(void **state) {
     (void)state;
     static const char *const settings[] = {
         ", \"l1\": 0.001",
+        "|{\"lbfgs\": {\"lr\": 0.5, \"max_iter\": 4, \"history_size\": 5, \"strong_wolfe\": true}}",
         ", \"max_norm\": 1",
         ", \"gradient_noise\": 0.01",
         ", \"input_noise\": 0.1, \"mixup\": 0.4",
