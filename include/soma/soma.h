@@ -12,6 +12,7 @@
 #include "soma/optim.h"
 #include "soma/schedule.h"
 #include "soma/init.h"
+#include "soma/perceptron.h"
 #include "soma/data.h"
 #include "soma/table.h"
 #include "soma/metrics.h"

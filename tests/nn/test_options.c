@@ -268,6 +268,13 @@ static bool split(fixture *f, const void *o, size_t size) {
     int64_t *rows[2], n[2];
     return soma_table_split_v(table_of(f), &rows[0], &n[0], &rows[1], &n[1], o, size) != SOMA_OK;
 }
+static bool perceptron(fixture *f, const void *o, size_t size) {
+    const float x[2] = {0, 1};
+    const int64_t classes[2] = {0, 1};
+    soma_perceptron p;
+    return soma_perceptron_fit_v(f->ctx, x, classes, 2, 1, &p, o, size) != SOMA_OK;
+}
+CALL(perceptron_fit, soma_perceptron_opts, perceptron(f, o, size))
 CALL(table_split, soma_split_opts, split(f, o, size))
 CALL(dataset_idx, soma_idx_opts, !soma_dataset_idx_v(f->ctx, images, labels, o, size))
 CALL(loader_new, soma_loader_opts, !soma_loader_new_v(f->ctx, f->data, 1, o, size))
@@ -311,6 +318,7 @@ static const struct {
     ROW(table_from_memory, soma_table_opts),
     ROW(columns_fit, soma_columns_opts),
     ROW(table_split, soma_split_opts),
+    ROW(perceptron_fit, soma_perceptron_opts),
     ROW(loader_new, soma_loader_opts),
 #define LOSS2(name, shapes, options, doc) \
     ROW(name, soma_loss_opts) \
@@ -368,7 +376,7 @@ static void options_from_the_future_are_refused_by_every_call(void **state) {
 static void no_call_is_left_out(void **state) {
     (void)state;
     static const char *const headers[] = {"context.h", "tensor.h", "ops.h",      "ops.def", "grad.h",  "capture.h",
-                                          "nn.h",      "optim.h",  "schedule.h", "data.h",  "table.h", "train.h"};
+                                          "nn.h",      "optim.h",  "schedule.h", "data.h",  "table.h", "perceptron.h", "train.h"};
     int found = 0;
     for (size_t h = 0; h < sizeof headers / sizeof *headers; h++) {
         char path[512], line[512];
