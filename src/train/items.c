@@ -117,6 +117,49 @@ static json_t *choice_value(soma_recipe *r, const soma__field *f, const char *wh
     return NULL;
 }
 
+#define DEEPEST 16
+
+/* A list of layers, written out; NULL with problems noted. */
+static json_t *layers_value(soma_recipe *r, const char *where, json_t *v) {
+    json_t *list = json_array(), *layer;
+    size_t i, before = r->problems.count;
+    if (!json_is_array(v) || r->depth == DEEPEST) {
+        soma__problem(r, where, json_is_array(v) ? "lists of layers within lists, more than %d deep" : "a list of layers is wanted", DEEPEST);
+        json_decref(list);
+        return NULL;
+    }
+    r->depth++;
+    json_array_foreach(v, i, layer) {
+        soma__item item;
+        char at[540];
+        snprintf(at, sizeof at, "%s/%zu", where, i);
+        soma__item_read(r, &soma__layers, at, layer, &item);
+        bool fine = r->problems.count == before && item.kind;
+        if (fine && json_array_append_new(list, soma__item_json(&item)) != 0) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
+        json_decref(item.fields);
+    }
+    r->depth--;
+    if (r->problems.count == before && soma_error_status(r->ctx) == SOMA_OK) return list;
+    json_decref(list);
+    return NULL;
+}
+
+static json_t *lists_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
+    json_t *lists = json_array(), *branch;
+    size_t i, before = r->problems.count;
+    if (!json_is_array(v) || !json_array_size(v))
+        soma__problem(r, where, "%s wants a list of lists of layers, as [[{linear: 8}, tanh], [{linear: 8}]]", f->key);
+    json_array_foreach(v, i, branch) {
+        char at[540];
+        snprintf(at, sizeof at, "%s/%zu", where, i);
+        json_t *list = layers_value(r, at, branch);
+        if (list) json_array_append_new(lists, list);
+    }
+    if (r->problems.count == before) return lists;
+    json_decref(lists);
+    return NULL;
+}
+
 /* The value as the field wants it (a new reference), or NULL with the problem noted. */
 static json_t *field_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
     if (f->type == SOMA__TRUTH || f->type == SOMA__TEXT) {
@@ -128,6 +171,8 @@ static json_t *field_value(soma_recipe *r, const soma__field *f, const char *whe
     if (f->type == SOMA__INTEGERS) return integers_value(r, f, where, v);
     if (f->type == SOMA__TEXTS) return texts_value(r, f, where, v);
     if (f->type == SOMA__CHOICE) return choice_value(r, f, where, v);
+    if (f->type == SOMA__LAYERS) return layers_value(r, where, v);
+    if (f->type == SOMA__LAYER_LISTS) return lists_value(r, f, where, v);
     if (f->type == SOMA__COUNT && json_is_string(v) && strcmp(json_string_value(v), "all") == 0) return json_incref(v);
     double x = json_is_number(v) ? json_number_value(v) : 0;
     if (!json_is_number(v)) soma__problem(r, where, "%s is %s; a number is wanted", f->key, type_name(v));
@@ -163,7 +208,8 @@ static void fill_defaults(soma_recipe *r, const soma__kind *kind, const char *wh
     }
 }
 
-void soma__fields_read(soma_recipe *r, const soma__kind *kind, const char *where, json_t *value, const char *skip, soma__item *out) {
+/* bare: the value was written without its key. */
+static void fields_read(soma_recipe *r, const soma__kind *kind, const char *where, json_t *value, const char *skip, bool bare, soma__item *out) {
     const char *key;
     json_t *v;
     out->kind = kind;
@@ -179,8 +225,10 @@ void soma__fields_read(soma_recipe *r, const soma__kind *kind, const char *where
     json_object_foreach(value, key, v) {
         char at[512], hint[400];
         if (skip && strcmp(key, skip) == 0) continue;
-        snprintf(at, sizeof at, "%s/%s", where, key);
         const soma__field *f = soma__field_find(kind, key);
+        bool lists = f && (f->type == SOMA__LAYERS || f->type == SOMA__LAYER_LISTS);
+        if (bare && lists) snprintf(at, sizeof at, "%s", where);
+        else snprintf(at, sizeof at, "%s/%s", where, key);
         size_t before = r->problems.count;
         json_t *fine = f ? field_value(r, f, at, v) : NULL;
         if (f && !fine && r->problems.count == before) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
@@ -190,6 +238,22 @@ void soma__fields_read(soma_recipe *r, const soma__kind *kind, const char *where
         } else if (fine && json_object_set_new(out->fields, key, fine) != 0) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
     }
     fill_defaults(r, kind, where, value, out);
+}
+
+void soma__fields_read(soma_recipe *r, const soma__kind *kind, const char *where, json_t *value, const char *skip, soma__item *out) {
+    fields_read(r, kind, where, value, skip, false, out);
+}
+
+/* A block without layers is one that is there; the first one says what it is. */
+static void settle_block(soma_recipe *r, const char *where, soma__item *item) {
+    const char *name = soma__get_text(item->fields, "name");
+    json_t *layers = json_object_get(item->fields, "layers"), *known = name && r->blocks ? json_object_get(r->blocks, name) : NULL;
+    if (!name || !layers) return;
+    if (!r->blocks) r->blocks = json_object();
+    if (!json_array_size(layers) && known) json_object_set(item->fields, "layers", known);
+    else if (!json_array_size(layers)) soma__problem(r, where, "there is no block '%.60s' yet: its first use says its layers", name);
+    else if (known && !json_equal(known, layers)) soma__problem(r, where, "block '%.60s' has other layers at its first use", name);
+    else if (!known) json_object_set(r->blocks, name, layers);
 }
 
 static const soma__kind *find(soma_recipe *r, const soma__kinds *kinds, const char *where, const char *word) {
@@ -228,8 +292,9 @@ void soma__item_read(soma_recipe *r, const soma__kinds *kinds, const char *where
         wrapped = json_object();
         if (!wrapped || json_object_set(wrapped, kind->main, fields) != 0) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
     }
-    soma__fields_read(r, kind, at, wrapped ? wrapped : json_is_object(fields) ? fields : NULL, NULL, out);
+    fields_read(r, kind, at, wrapped ? wrapped : json_is_object(fields) ? fields : NULL, NULL, wrapped != NULL, out);
     json_decref(wrapped);
+    if (strcmp(kind->name, "block") == 0 && kinds == &soma__layers) settle_block(r, at, out);
 }
 
 char *soma__json_text(soma_context *ctx, soma_scope *scope, const json_t *v, size_t flags) {

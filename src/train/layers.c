@@ -1,5 +1,5 @@
 /* Layers of recipes. */
-#include "train/words.h"
+#include "train/blocks.h"
 
 #include "soma/init.h"
 
@@ -32,9 +32,9 @@ static bool linear_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *w
     shape[0] = soma__get_int(f, "features");
     return true;
 }
-static soma_module *linear(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) {
+static soma_module *linear(soma__builder *b, const json_t *f, const int64_t *in, int64_t ndim) {
     (void)ndim;
-    soma_module *m = soma_nn_linear(ctx, in[0], soma__get_int(f, "features"), &(soma_linear_opts){.no_bias = !soma__get_truth(f, "bias")});
+    soma_module *m = soma_nn_linear(b->ctx, in[0], soma__get_int(f, "features"), &(soma_linear_opts){.no_bias = !soma__get_truth(f, "bias")});
     const char *init = soma__get_text(f, "init");
     soma_tensor *const *params;
     size_t n;
@@ -52,15 +52,16 @@ static const soma__field linear_fields[] = {
     {"init", SOMA__TEXT, "\"default\"", 0, 0, false, false, "the weights at first: kaiming_normal, orthogonal, ... (soma/init.h)"},
 };
 
-static soma_module *flatten(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) {
-    return (void)f, (void)in, (void)ndim, soma_nn_flatten(ctx);
+static soma_module *flatten(soma__builder *b, const json_t *f, const int64_t *in, int64_t ndim) {
+    return (void)f, (void)in, (void)ndim, soma_nn_flatten(b->ctx);
 }
 
 /* Activations: the rows of activations.def. */
 #define NUMBER(key, otherwise, doc) \
     { key, SOMA__NUMBER, otherwise, -__builtin_inf(), __builtin_inf(), true, true, doc }
 #define BUILD(name, call) \
-    static soma_module *name##_build(soma_context *ctx, const json_t *f, const int64_t *in, int64_t ndim) { \
+    static soma_module *name##_build(soma__builder *b, const json_t *f, const int64_t *in, int64_t ndim) { \
+        soma_context *ctx = b->ctx; \
         return (void)f, (void)in, (void)ndim, call; \
     }
 #define MODULE0(name, doc) BUILD(name, soma_nn_##name(ctx))
@@ -153,6 +154,7 @@ static void batch_norm_count(const json_t *f, const int64_t *in, int64_t ndim, i
 #define MODULE0(id, doc) {.name = #id, .shape = same, .build = id##_build},
 #define ACTIVATION1(id, a, otherwise, doc) {.name = #id, .main = #a, SOMA__FIELDS(id##_fields), .shape = same, .build = id##_build},
 #define ACTIVATION2(id, a, otherwise_a, b, otherwise_b, doc) {.name = #id, SOMA__FIELDS(id##_fields), .shape = same, .build = id##_build},
+#define BLOCK(id) SOMA__FIELDS(soma__##id##_fields), .shape = soma__##id##_shape, .build = soma__##id##_build, .count = soma__##id##_count
 static const soma__kind layers[] = {
     {.name = "linear", .main = "features", SOMA__FIELDS(linear_fields), .shape = linear_shape, .build = linear, .count = linear_count},
     {.name = "flatten", .shape = flat, .build = flatten},
@@ -165,6 +167,13 @@ static const soma__kind layers[] = {
     {.name = "rrelu", SOMA__FIELDS(rrelu_fields), .shape = same, .build = rrelu_build},
     {.name = "layer_norm", SOMA__FIELDS(layer_norm_fields), .shape = norm_shape, .build = layer_norm_build, .count = layer_norm_count},
     {.name = "batch_norm", SOMA__FIELDS(batch_norm_fields), .shape = norm_shape, .build = batch_norm_build, .count = batch_norm_count},
+    {.name = "residual", .main = "layers", BLOCK(residual)},
+    {.name = "parallel", .main = "branches", BLOCK(parallel)},
+    {.name = "repeat", BLOCK(repeat)},
+    {.name = "block", .main = "name", BLOCK(block)},
+    {.name = "embedding", BLOCK(embedding)},
+    {.name = "unflatten", .main = "sizes", BLOCK(unflatten)},
+    {.name = "bilinear", .main = "features", BLOCK(bilinear)},
     {.name = "dropout", .main = "p", SOMA__FIELDS(dropout_fields), .shape = same, .build = dropout_build},
     {.name = "alpha_dropout", .main = "p", SOMA__FIELDS(dropout_fields), .shape = same, .build = alpha_dropout_build},
 };

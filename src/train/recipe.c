@@ -13,6 +13,7 @@ static void release(void *arg) {
     for (size_t i = 0; i < sizeof one / sizeof *one; i++) json_decref(one[i]->fields);
     for (size_t i = 0; i < r->n_layers; i++) json_decref(r->layers[i].fields);
     json_decref(r->root);
+    json_decref(r->blocks);
 }
 
 static void read_data(soma_recipe *r, json_t *value) {
@@ -37,12 +38,18 @@ static void read_layers(soma_recipe *r, json_t *value) {
         soma__problem(r, "/model", n ? "more than 10000 layers" : "model must be a list of layers, at least one");
         return;
     }
+    int64_t layers = 0;
     r->layers = soma_scope_memory_in(r->scope, n * sizeof *r->layers);
     for (size_t i = 0; r->layers && i < n; i++) {
         char where[64];
         snprintf(where, sizeof where, "/model/%zu", i);
         soma__item_read(r, &soma__layers, where, json_array_get(value, i), &r->layers[i]);
         r->n_layers = i + 1;
+        if (soma_error_status(r->ctx) != SOMA_OK || !r->layers[i].kind || r->problems.count) continue;
+        json_t *one = json_array();
+        if (one && json_array_append_new(one, soma__item_json(&r->layers[i])) == 0 && (layers += soma__list_size(one, LAYERS_MOST)) > LAYERS_MOST)
+            soma__problem(r, where, "with this there are more than 10000 layers");
+        json_decref(one);
     }
 }
 
@@ -222,11 +229,12 @@ soma_module *soma_recipe_model(soma_recipe *r, const int64_t *shape, int64_t ndi
     int64_t now[SOMA_MAX_DIMS] = {0};
     if (!r || !start(r, shape, ndim, now)) return NULL;
     soma_module **parts = soma_scope_memory(r->ctx, r->n_layers * sizeof *parts);
+    soma__builder b = {.ctx = r->ctx};
     for (size_t i = 0; i < r->n_layers; i++) {
         int64_t in[SOMA_MAX_DIMS], in_ndim = ndim;
         memcpy(in, now, sizeof in);
         if (!through(r, i, now, &ndim)) return NULL;
-        if (!parts || !(parts[i] = r->layers[i].kind->build(r->ctx, r->layers[i].fields, in, in_ndim)) || !takes(r, i, parts[i], in, in_ndim))
+        if (!parts || !(parts[i] = r->layers[i].kind->build(&b, r->layers[i].fields, in, in_ndim)) || !takes(r, i, parts[i], in, in_ndim))
             return NULL;
     }
     return soma_nn_sequential(r->ctx, parts, r->n_layers);
@@ -256,7 +264,12 @@ soma_status soma_recipe_layers(soma_recipe *r, const int64_t *shape, int64_t ndi
         if (!through(r, i, now, &ndim)) return soma_error_status(r->ctx);
         out[i] = (soma_layer_info){.kind = r->layers[i].kind->name, .ndim = ndim};
         memcpy(out[i].shape, now, sizeof now);
+        bool again = false; /* a block's weights count once */
+        for (size_t k = 0; k < i && strcmp(r->layers[i].kind->name, "block") == 0; k++)
+            again |= r->layers[k].kind == r->layers[i].kind &&
+                     strcmp(soma__get_text(r->layers[k].fields, "name"), soma__get_text(r->layers[i].fields, "name")) == 0;
         if (r->layers[i].kind->count) r->layers[i].kind->count(r->layers[i].fields, in, in_ndim, &out[i].parameters, &out[i].multiply_adds);
+        if (again) out[i].parameters = 0;
     }
     return SOMA_OK;
 }

@@ -19,6 +19,8 @@ struct soma_recipe {
     soma_scope *scope;
     json_t *root; /* as it was read */
     soma__item data, loss, optim, schedule, train, *layers;
+    json_t *blocks;  /* layers of blocks by their names, as far as it is read */
+    int depth;       /* of lists of layers within lists */
     bool loss_given; /* else it follows from the data */
     size_t n_layers;
     soma__problem_list problems;

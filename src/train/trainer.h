@@ -7,7 +7,16 @@
 #include "train/model.h"
 
 /* Numbers of the host that a checkpoint holds. */
-enum { EPOCH, STEP, SEEN, BAD, EARLY, BEST_EPOCH, AVERAGED, INTEGERS }; /* BAD: epochs without a better loss; EARLY: the run ended by that; AVERAGED: how often */
+enum {
+    EPOCH,
+    STEP,
+    SEEN,
+    BAD,
+    EARLY,
+    BEST_EPOCH,
+    AVERAGED,
+    INTEGERS
+}; /* BAD: epochs without a better loss; EARLY: the run ended by that; AVERAGED: how often */
 enum { LOSS_SUM, LOSS, TEST_LOSS, ACCURACY, MAE, RMSE, R2, RATE, NUMBERS };
 
 /* Copies of a module's state under other names, held by the state tree: averages, or the best so far. */
@@ -34,7 +43,7 @@ typedef struct soma__trainer {
     size_t n_params;
     soma__regular regular;
     bool by_closure; /* the optimizer evaluates as often as it wants */
-    int average; /* none, ema, swa */
+    int average;     /* none, ema, swa */
     double decay;
     soma__copies averages, best;
     soma_program *program;

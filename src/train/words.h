@@ -12,10 +12,12 @@ typedef enum soma__field_type {
     SOMA__NUMBER,
     SOMA__TRUTH,
     SOMA__TEXT,
-    SOMA__INTEGERS, /* a list of them */
-    SOMA__TEXTS,    /* a list of texts; one alone stands for a list of it */
-    SOMA__CHOICE,   /* one of the words that its doc begins with */
-    SOMA__COUNT     /* a whole number, or "all" */
+    SOMA__INTEGERS,   /* a list of them */
+    SOMA__TEXTS,      /* a list of texts; one alone stands for a list of it */
+    SOMA__CHOICE,     /* one of the words that its doc begins with */
+    SOMA__COUNT,      /* a whole number, or "all" */
+    SOMA__LAYERS,     /* a list of layers, */
+    SOMA__LAYER_LISTS /* a list of such lists: as written out, with all fields */
 } soma__field_type;
 
 /* A key of a kind. */
@@ -32,7 +34,18 @@ typedef struct soma__field {
 typedef bool (*soma__shape_fn)(const json_t *fields, int64_t *shape, int64_t *ndim, char *why, size_t size);
 /* Parameters and multiply-adds of a sample, for samples of shape `in`. */
 typedef void (*soma__count_fn)(const json_t *fields, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds);
-typedef soma_module *(*soma__build_fn)(soma_context *ctx, const json_t *fields, const int64_t *in, int64_t ndim);
+/* Blocks of layers that have a name, as they are made. */
+typedef struct soma__shared {
+    const char *name;
+    soma_module *module;
+    int64_t in[SOMA_MAX_DIMS], ndim;
+    struct soma__shared *next;
+} soma__shared;
+typedef struct soma__builder {
+    soma_context *ctx;
+    soma__shared *shared;
+} soma__builder;
+typedef soma_module *(*soma__build_fn)(soma__builder *b, const json_t *fields, const int64_t *in, int64_t ndim);
 typedef soma_optim *(*soma__optim_fn)(soma_context *ctx, const json_t *fields, soma_tensor *const *params, size_t n);
 /* weight: a factor of each class, or NULL. */
 typedef soma_tensor *(*soma__loss_fn)(const json_t *fields, soma_tensor *output, soma_tensor *target, soma_tensor *weight);
@@ -79,6 +92,10 @@ typedef struct soma__kinds {
 
 /* The place of a choice in its field's list. */
 int soma__choice(const soma__kind *kind, const json_t *fields, const char *key);
+
+/* Walks over lists of layers that are written out. */
+bool soma__list_shape(const json_t *list, int64_t *shape, int64_t *ndim, char *why, size_t size);
+int64_t soma__list_size(const json_t *list, int64_t most);
 
 /* folder/path, or path alone where it is absolute; false when it is too long. */
 bool soma__data_path(char *out, size_t size, const char *folder, const char *path);

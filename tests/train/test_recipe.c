@@ -71,6 +71,19 @@ static void every_mistake_has_a_place_and_a_word(void **state) {
         {"{" GLYPHS ", \"model\": [\"flatten\"], \"optimizer\": {\"sgd\": {\"lr\": -1}}}", "/optimizer/sgd/lr", "at least 0"},
         {"{" GLYPHS ", \"model\": [\"flatten\"], \"train\": 5}", "/train", "map of keys"},
         {"{" GLYPHS ", \"model\": [\"flatten\"], \"train\": {\"epochs\": 1e300}}", "/train/epochs", "a whole number"},
+        {"{" GLYPHS ", \"model\": [{\"residual\": [\"relu\", {\"liner\": 3}]}]}", "/model/0/residual/1/liner", "did you mean 'linear'?"},
+        {"{" GLYPHS ", \"model\": [{\"residual\": {\"layers\": [\"rel\"]}}]}", "/model/0/residual/layers/0", "did you mean 'relu'?"},
+        {"{" GLYPHS ", \"model\": [{\"residual\": 5}]}", "/model/0/residual", "a list of layers is wanted"},
+        {"{" GLYPHS ", \"model\": [{\"parallel\": [[\"relu\"], 5]}]}", "/model/0/parallel/1", "a list of layers is wanted"},
+        {"{" GLYPHS ", \"model\": [{\"parallel\": []}]}", "/model/0/parallel", "a list of lists of layers"},
+        {"{" GLYPHS ", \"model\": [{\"block\": \"b\"}]}", "/model/0/block", "there is no block 'b' yet"},
+        {"{" GLYPHS ", \"model\": [{\"block\": {\"name\": \"b\", \"layers\": [\"relu\"]}}, {\"block\": {\"name\": \"b\", \"layers\": [\"tanh\"]}}]}",
+         "/model/1/block", "other layers at its first use"},
+        {"{" GLYPHS ", \"model\": [{\"repeat\": {\"times\": 1000, \"layers\": [{\"repeat\": {\"times\": 1000, \"layers\": [\"relu\"]}}]}}]}",
+         "/model/0", "more than 10000 layers"},
+        {"{" GLYPHS ", \"model\": [{\"repeat\": {\"layers\": [\"relu\"]}}]}", "/model/0/repeat", "repeat needs 'times'"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"loss\": {\"cross_entropy\": {\"class_weights\": \"even\"}}}", "/loss/cross_entropy/class_weights",
+         "there are: none balanced"},
         {"{\"data\": {\"kind\": \"glyps\"}, \"model\": [\"flatten\"]}", "/data/kind", "did you mean 'glyphs'?"},
         {"{\"data\": {\"kind\": 5}, \"model\": [\"flatten\"]}", "/data/kind", "must be a word"},
         {"{\"data\": {\"kind\": \"idx\"}, \"model\": [\"flatten\"]}", "/data", "idx needs 'path'"},
@@ -152,10 +165,27 @@ static void every_layer_can_be_made(void **state) {
 #define ACTIVATION1(name, a, otherwise, doc) "\"" #name "\"", "{\"" #name "\": 0.75}", "{\"" #name "\": {\"" #a "\": 0.75}}",
 #define ACTIVATION2(name, a, otherwise_a, b, otherwise_b, doc) "\"" #name "\"", "{\"" #name "\": {\"" #a "\": 0.5, \"" #b "\": 1.25}}",
 #include "soma/activations.def"
-        "\"softmax\"",    "\"log_softmax\"", "\"softmin\"",
-        "\"glu\"",        "\"prelu\"",       "{\"prelu\": 12}",
-        "\"rrelu\"",      "\"layer_norm\"",  "{\"batch_norm\": {\"affine\": false}}",
-        "\"batch_norm\"", "\"dropout\"",     "{\"alpha_dropout\": 0.25}"};
+        "\"softmax\"",
+        "\"log_softmax\"",
+        "\"softmin\"",
+        "\"glu\"",
+        "\"prelu\"",
+        "{\"prelu\": 12}",
+        "\"rrelu\"",
+        "\"layer_norm\"",
+        "{\"batch_norm\": {\"affine\": false}}",
+        "\"batch_norm\"",
+        "\"dropout\"",
+        "{\"alpha_dropout\": 0.25}",
+        "{\"residual\": [{\"linear\": 12}, \"tanh\"]}",
+        "{\"residual\": []}",
+        "{\"parallel\": [[{\"linear\": 3}], [\"relu\"], []]}",
+        "{\"repeat\": {\"times\": 3, \"layers\": [{\"linear\": 7}, {\"residual\": [{\"linear\": 7}]}]}}",
+        "{\"repeat\": {\"times\": 1, \"layers\": [{\"unflatten\": [3, 2, 2]}, \"flatten\"]}}",
+        "{\"repeat\": {\"times\": 1, \"layers\": [{\"hardtanh\": {\"min_val\": 0, \"max_val\": 1}}, {\"embedding\": {\"classes\": 2, \"features\": "
+        "3}}, \"flatten\"]}}",
+        "{\"block\": {\"name\": \"b\", \"layers\": [{\"linear\": 12}]}}",
+        "{\"bilinear\": 5}"};
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         soma_context *ctx = check_context(NULL);
         char json[512];
@@ -181,8 +211,40 @@ static void every_layer_can_be_made(void **state) {
     }
 }
 
+/* A block used twice has its weights once, under both keys. */
+static void blocks_share_their_weights(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_recipe *r =
+        read(ctx, "{" GLYPHS ", \"model\": [\"flatten\", {\"linear\": 8}, {\"block\": {\"name\": \"b\", \"layers\": [{\"linear\": 8}, \"tanh\"]}}, "
+                  "{\"residual\": [{\"block\": \"b\"}]}, {\"block\": \"b\"}, {\"linear\": 10}]}");
+    soma_module *m = soma_recipe_model(r, SOMA_SHAPE(28, 28));
+    soma_tensor *const *params, *first = NULL, *again = NULL;
+    size_t n;
+    check_fine(ctx);
+    soma_module_parameters(m, &params, &n);
+    assert_int_equal(n, 6);
+    for (size_t i = 0; i < soma_module_state_count(m); i++) {
+        char key[64];
+        soma_tensor *t;
+        soma_module_state(m, i, key, sizeof key, &t);
+        if (strcmp(key, "2.0.weight") == 0) first = t;
+        if (strcmp(key, "4.0.weight") == 0) again = t;
+    }
+    assert_true(first && first == again);
+    soma_layer_info info[6];
+    soma_recipe_layers(r, SOMA_SHAPE(28, 28), info);
+    assert_true(info[2].parameters == 72 && info[4].parameters == 0);
+    /* another shape than at the first use */
+    r = read(ctx, "{" GLYPHS ", \"model\": [\"flatten\", {\"block\": {\"name\": \"b\", \"layers\": [{\"linear\": 10}]}}, {\"block\": \"b\"}]}");
+    assert_null(soma_recipe_model(r, SOMA_SHAPE(28, 28)));
+    check_error(ctx, SOMA_ERROR_SHAPE, "block 'b': it gets another shape here");
+    soma_context_free(ctx);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults_are_filled_in), cmocka_unit_test(every_mistake_has_a_place_and_a_word),
-                                       cmocka_unit_test(layers_are_fitted_to_the_data), cmocka_unit_test(every_layer_can_be_made)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(blocks_share_their_weights), cmocka_unit_test(defaults_are_filled_in),
+                                       cmocka_unit_test(every_mistake_has_a_place_and_a_word), cmocka_unit_test(layers_are_fitted_to_the_data),
+                                       cmocka_unit_test(every_layer_can_be_made)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
