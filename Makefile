@@ -59,7 +59,7 @@ fuzz:
 
 bench: all
 	@cmake --build build --target bench
-	@if [ -x bench/run ]; then bench/run; fi
+	@bench/run $(if $(OPS),--ops)
 
 SOURCES = $$(git ls-files '*.c' '*.h' | while read f; do [ ! -e "$$f" ] || echo "$$f"; done)
 

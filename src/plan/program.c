@@ -174,13 +174,18 @@ static void write_compute(writer *w, uint32_t i) {
     }
 }
 
+#define STREAMED (8 << 20) /* elements from which on a result is taken to be larger than the caches */
+
 static void store_value(writer *w, uint32_t i) {
     soma__builder *b = w->b;
     const soma__value *v = &b->p->values[i];
     const soma_tensor *x = soma__entry_tensor(b->ctx, i);
     soma__operand o;
     soma__lower_describe(&o, x, v->strides);
-    put(w, x->dtype == SOMA_BOOL ? SOMA__INSN_STORE_BOOL : SOMA__INSN_STORE)->k[0] = external(w, &o, v->base, 0, SOMA__PASS_WRITTEN);
+    int place = external(w, &o, v->base, 0, SOMA__PASS_WRITTEN);
+    soma__insn *insn = put(w, x->dtype == SOMA_BOOL ? SOMA__INSN_STORE_BOOL : SOMA__INSN_STORE);
+    insn->k[0] = place;
+    if (x->dtype != SOMA_BOOL && w->g->product == SOMA__NONE && x->numel >= STREAMED) insn->flags = SOMA__STORE_STREAM;
 }
 
 static void write_member(writer *w, int m) {

@@ -21,12 +21,15 @@ enum {
     SOMA__INSN_REVERSED = 2000
 };
 
+/* A flag of SOMA__INSN_STORE: past the caches, for what is larger than they are: memory is then not read before it is written. */
+enum { SOMA__STORE_STREAM = 1 };
+
 typedef struct soma__insn {
     void (*full)(void); /* the handlers, of the instruction set's own types */
     void (*one)(void);
     int32_t op;
     int32_t k[5];  /* operands: external ones first, then slots */
-    int64_t flags; /* of updates */
+    int64_t flags; /* of updates and stores */
     double cost;   /* estimated ns an element */
 } soma__insn;
 

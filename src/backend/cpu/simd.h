@@ -54,6 +54,20 @@ SIMD_FN vf vf_load(const float *p) {
 
 SIMD_FN void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
 
+// Past the caches, to an address that is a multiple of a vector's size; vf_stream_end orders what was written so before what follows.
+#if defined(SOMA_ISA_AVX512)
+SIMD_FN void vf_stream(float *p, vf v) { _mm512_stream_ps(p, v); }
+#elif defined(SOMA_ISA_AVX2)
+SIMD_FN void vf_stream(float *p, vf v) { _mm256_stream_ps(p, v); }
+#else
+SIMD_FN void vf_stream(float *p, vf v) { memcpy(p, &v, sizeof v); }
+#endif
+#if defined(SOMA_ISA_AVX512) || defined(SOMA_ISA_AVX2)
+SIMD_FN void vf_stream_end(void) { _mm_sfence(); }
+#else
+SIMD_FN void vf_stream_end(void) {}
+#endif
+
 SIMD_FN vi vi_load(const int32_t *p) {
     vi v;
     memcpy(&v, p, sizeof v);

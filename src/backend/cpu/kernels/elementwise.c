@@ -161,6 +161,15 @@ ONE(load_bool) {
     a = vf_loadnu8bool(bytes(s, ip->k[0], i), s->n);
     NEXT1;
 }
+FULL(stream) {
+    float *p = memory(s, ip->k[0], i);
+    if ((uintptr_t)p % sizeof(vf) == 0 && s->mask[ip->k[0]]) {
+        vf_stream(p, a0), vf_stream(p + VL, a1), vf_stream(p + 2 * VL, a2), vf_stream(p + 3 * VL, a3);
+    } else {
+        vf_store(p, a0), vf_store(p + VL, a1), vf_store(p + 2 * VL, a2), vf_store(p + 3 * VL, a3);
+    }
+    NEXT4;
+}
 FULL(store) {
     float *p = memory(s, ip->k[0], i);
     vf_store(p, a0), vf_store(p + VL, a1), vf_store(p + 2 * VL, a2), vf_store(p + 3 * VL, a3);
@@ -355,6 +364,7 @@ static const row_of_table table[] = {
     ROW(SOMA__INSN_LOAD_BOOL, load_bool),
     ROW(SOMA__INSN_STORE, store),
     ROW(SOMA__INSN_STORE_BOOL, store_bool),
+    {SOMA__INSN_STORE, stream_full, NULL, store_one, NULL, SOMA__STORE_STREAM, CHEAP},
     ROW(SOMA__INSN_END, end),
     ROWC(SOMA_OP_sgd_update, 0, sgd, CHEAP),
     ROWC(SOMA_OP_sgd_update, SOMA_SGD_DECAY, sgd_decay, CHEAP),
@@ -546,6 +556,7 @@ static void piece(void *arg, int64_t at, int slot) {
         seek(p, at / j->per_row, base);
         for (int k = 0; k < p->n_external; k++) base[k] += from * p->operands[k].stride[p->ndim - 1] * p->operands[k].size;
         run_row(p, &s, &q, base, n, true);
+        vf_stream_end();
         return;
     }
     int64_t from = at * j->per, to = from + j->per < j->rows ? from + j->per : j->rows;
@@ -553,6 +564,7 @@ static void piece(void *arg, int64_t at, int slot) {
         seek(p, r, base);
         run_row(p, &s, &q, base, j->cols, r == from || p->ndim > 2);
     }
+    vf_stream_end();
 }
 
 int SOMA_KERNEL(pass_run)(const soma__call *c);
