@@ -17,8 +17,8 @@ static void date_text(double days, char *out, size_t size) {
     int64_t z = (int64_t)floor(days) + 719468, era = (z >= 0 ? z : z - 146096) / 146097, of_era = z - era * 146097;
     int64_t of = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365, day = of_era - (365 * of + of / 4 - of / 100),
             m = (5 * day + 2) / 153;
-    snprintf(out, size, "%04lld-%02lld-%02lld", (long long)(of + era * 400 + (m >= 10)), (long long)(m < 10 ? m + 3 : m - 9),
-             (long long)(day - (153 * m + 2) / 5 + 1));
+    int year = (int)(of + era * 400) + (m >= 10), month = (int)(m < 10 ? m + 3 : m - 9);
+    snprintf(out, size, "%04d-%02d-%02d", year, month, (int)(day - (153 * m + 2) / 5) + 1);
 }
 
 static void cell_text(const soma_table *t, int64_t row, int64_t column, char *out, size_t size) {

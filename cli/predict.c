@@ -125,9 +125,20 @@ static int close_out(FILE *out, const char *path, int status) {
     return status;
 }
 
+static int predict(soma_context *ctx, writer *w, const char *model, const char *table, const char *path) {
+    int64_t inputs;
+    if (soma_model_load(ctx, model, &w->m) != SOMA_OK) return cli_error(ctx);
+    if (w->proba && soma_model_is_valued(w->m)) return cli_fail("--proba: the model predicts a number, no class");
+    soma_rows *rows = open_rows(ctx, w->m, table, &inputs);
+    if (!rows) return cli_error(ctx);
+    if (!(w->out = open_out(path))) return CLI_FAILED;
+    w->outputs = soma_model_outputs(w->m);
+    return close_out(w->out, path, answer(ctx, w, rows, inputs));
+}
+
 int cli_predict(int argc, char **argv, const cli_command *self) {
     const char *path = NULL;
-    int64_t threads = 0, inputs;
+    int64_t threads = 0;
     writer w = {0};
     char room[4200];
     const cli_option options[] = {
@@ -141,15 +152,7 @@ int cli_predict(int argc, char **argv, const cli_command *self) {
     if (status >= 0) return status;
     soma_context *ctx = cli_context(threads);
     if (!ctx) return CLI_FAILED;
-    status = CLI_FAILED;
-    soma_rows *rows;
-    if (soma_model_load(ctx, cli_model_path(words.words[0], room, sizeof room), &w.m) != SOMA_OK) cli_error(ctx);
-    else if (w.proba && soma_model_is_valued(w.m)) cli_fail("--proba: the model predicts a number, no class");
-    else if (!(rows = open_rows(ctx, w.m, words.n > 1 ? words.words[1] : "-", &inputs))) cli_error(ctx);
-    else if ((w.out = open_out(path))) {
-        w.outputs = soma_model_outputs(w.m);
-        status = close_out(w.out, path, answer(ctx, &w, rows, inputs));
-    }
+    status = predict(ctx, &w, cli_model_path(words.words[0], room, sizeof room), words.n > 1 ? words.words[1] : "-", path);
     soma_context_free(ctx);
     return status;
 }

@@ -105,7 +105,8 @@ static bool is(const char **p, const char *end, char c) { return *p < end && **p
 static double days(int y, int m, int d) {
     y -= m <= 2;
     int era = y / 400, of_era = y - era * 400, of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-    return era * 146097.0 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    int since = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    return since;
 }
 
 static bool clock_of(const char *p, const char *end, double *seconds) {

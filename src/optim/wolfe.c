@@ -85,7 +85,8 @@ static void order(point *low, point *high) {
 static soma_status zoom(search *s, point *low, point *high, double size, double tolerance) {
     bool stuck = false, done = false;
     for (; !done && s->tries < s->most && fabs(high->t - low->t) * size >= tolerance; s->tries++) {
-        double least = low->t < high->t ? low->t : high->t, most = low->t < high->t ? high->t : low->t, t = cubic(low, high, least, most), margin = 0.1 * (most - least);
+        double least = low->t < high->t ? low->t : high->t, most = low->t < high->t ? high->t : low->t, t = cubic(low, high, least, most),
+               margin = 0.1 * (most - least);
         if (most - t < margin || t - least < margin) {
             if (stuck || t >= most || t <= least) t = fabs(t - most) < fabs(t - least) ? most - margin : least + margin, stuck = false;
             else stuck = true;

@@ -104,13 +104,13 @@ static json_t *texts_value(soma_recipe *r, const soma__field *f, const char *whe
 }
 
 static json_t *choice_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
-    const char *word = json_string_value(v), *at = f->doc;
+    const char *word = json_string_value(v), *doc = f->doc ? f->doc : "", *at = doc;
     char all[200];
     for (size_t n; word && at; at = at[n] == '|' ? at + n + 1 : NULL) {
         n = strcspn(at, "|:");
         if (strlen(word) == n && strncmp(at, word, n) == 0) return json_incref(v);
     }
-    snprintf(all, sizeof all, "%.*s", (int)strcspn(f->doc, ":"), f->doc);
+    snprintf(all, sizeof all, "%.*s", (int)strcspn(doc, ":"), doc);
     for (char *bar; (bar = strchr(all, '|'));) *bar = ' ';
     if (word) soma__problem(r, where, "%s is '%.60s'; there are: %s", f->key, word, all);
     else soma__problem(r, where, "%s is %s; one of these words is wanted: %s", f->key, type_name(v), all);

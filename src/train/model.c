@@ -429,7 +429,7 @@ soma_status soma_model_score(soma_model *m, soma_dataset *data, soma_scores *out
 }
 
 soma_status soma_model_evaluate(soma_model *m, soma_dataset *data, double *loss, double *accuracy) {
-    soma_scores s;
+    soma_scores s = {0};
     soma_status status = soma_model_score(m, data, &s);
     if (status != SOMA_OK) return status;
     if (loss) *loss = s.loss;

@@ -375,8 +375,8 @@ static void options_from_the_future_are_refused_by_every_call(void **state) {
 /* The table above has a row for each struct-taking call of the headers. */
 static void no_call_is_left_out(void **state) {
     (void)state;
-    static const char *const headers[] = {"context.h", "tensor.h", "ops.h",      "ops.def", "grad.h",  "capture.h",
-                                          "nn.h",      "optim.h",  "schedule.h", "data.h",  "table.h", "perceptron.h", "train.h"};
+    static const char *const headers[] = {"context.h", "tensor.h",   "ops.h",  "ops.def", "grad.h",       "capture.h", "nn.h",
+                                          "optim.h",   "schedule.h", "data.h", "table.h", "perceptron.h", "train.h"};
     int found = 0;
     for (size_t h = 0; h < sizeof headers / sizeof *headers; h++) {
         char path[512], line[512];
