@@ -37,6 +37,7 @@ static soma_status move_out(soma__store *s, char *why, size_t why_size) {
     if (file < 0) return fail(why, why_size, SOMA_ERROR_IO, "cannot make a temporary file (TMPDIR says where)", errno);
     unlink(path);
     if (!file) file = fcntl(0, F_DUPFD_CLOEXEC, 3), close(0); /* a program without standard input; 0 stands for memory here */
+    if (file <= 0) return fail(why, why_size, SOMA_ERROR_IO, "cannot keep a temporary file open", errno);
     fcntl(file, F_SETFD, FD_CLOEXEC);
     s->file = file;
     soma_status status = write_all(file, s->data, s->size, why, why_size);

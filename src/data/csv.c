@@ -135,7 +135,7 @@ static attempt one_cell(soma__csv *c, size_t *at, size_t line_start, int64_t lin
     if (!cell) return fail(c, SOMA_ERROR_MEMORY, "out of memory"), BROKEN;
     size_t i = *at;
     while (blank(c, c->buffer[i])) i++;
-    if (c->buffer[i] == c->dialect.quote && i < c->to) {
+    if (i < c->to && c->buffer[i] == c->dialect.quote) {
         attempt a = quoted(c, &i, line_start, line, cell, lines);
         if (a != WHOLE) return a;
         while (c->dialect.delimiter != ' ' && blank(c, c->buffer[i])) i++;

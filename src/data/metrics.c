@@ -20,7 +20,7 @@ double soma_top_k_accuracy(const float *scores, const int64_t *targets, int64_t 
         int64_t t = targets[i], before = 0;
         if (t < 0 || t >= classes) continue;
         const float *row = scores + i * classes;
-        for (int64_t c = 0; c < classes; c++) before += row[c] > row[t] || (row[c] == row[t] && c < t);
+        for (int64_t c = 0; c < classes; c++) before += row[c] > row[t] || (c < t && row[c] == row[t]);
         right += before < k;
     }
     return n > 0 ? (double)right / (double)n : (double)NAN;
