@@ -59,9 +59,10 @@ static soma_status grow(soma__store *s, size_t wanted, char *why, size_t why_siz
 soma_status soma__store_put(soma__store *s, const void *data, size_t n, char *why, size_t why_size) {
     soma_status status = SOMA_OK;
     if (!n) return SOMA_OK;
-    if (!s->file && (!s->data || n > s->room - s->size)) status = s->size + n > s->most ? move_out(s, why, why_size) : grow(s, s->size + n, why, why_size);
+    if (!s->file && (!s->data || n > s->room - s->size))
+        status = s->size + n > s->most ? move_out(s, why, why_size) : grow(s, s->size + n, why, why_size);
     if (status != SOMA_OK) return status;
-    if (!s->file) {
+    if (s->data) {
         memcpy(s->data + s->size, data, n);
     } else if (n > BLOCK - s->held) {
         status = write_all(s->file, s->block, s->held, why, why_size);
