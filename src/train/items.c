@@ -119,12 +119,13 @@ static json_t *choice_value(soma_recipe *r, const soma__field *f, const char *wh
 
 #define DEEPEST 16
 
-/* A list of layers, written out; NULL with problems noted. */
-static json_t *layers_value(soma_recipe *r, const char *where, json_t *v) {
+/* A list of layers, or of schedules, written out; NULL with problems noted. */
+static json_t *items_value(soma_recipe *r, const soma__kinds *kinds, const char *where, json_t *v) {
     json_t *list = json_array(), *layer;
     size_t i, before = r->problems.count;
     if (!json_is_array(v) || r->depth == DEEPEST) {
-        soma__problem(r, where, json_is_array(v) ? "lists of layers within lists, more than %d deep" : "a list of layers is wanted", DEEPEST);
+        if (json_is_array(v)) soma__problem(r, where, "lists of %ss within lists, more than %d deep", kinds->what, DEEPEST);
+        else soma__problem(r, where, "a list of %ss is wanted", kinds->what);
         json_decref(list);
         return NULL;
     }
@@ -133,7 +134,7 @@ static json_t *layers_value(soma_recipe *r, const char *where, json_t *v) {
         soma__item item;
         char at[540];
         snprintf(at, sizeof at, "%s/%zu", where, i);
-        soma__item_read(r, &soma__layers, at, layer, &item);
+        soma__item_read(r, kinds, at, layer, &item);
         bool fine = r->problems.count == before && item.kind;
         if (fine && json_array_append_new(list, soma__item_json(&item)) != 0) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
         json_decref(item.fields);
@@ -152,7 +153,7 @@ static json_t *lists_value(soma_recipe *r, const soma__field *f, const char *whe
     json_array_foreach(v, i, branch) {
         char at[540];
         snprintf(at, sizeof at, "%s/%zu", where, i);
-        json_t *list = layers_value(r, at, branch);
+        json_t *list = items_value(r, &soma__layers, at, branch);
         if (list) json_array_append_new(lists, list);
     }
     if (r->problems.count == before) return lists;
@@ -171,7 +172,8 @@ static json_t *field_value(soma_recipe *r, const soma__field *f, const char *whe
     if (f->type == SOMA__INTEGERS) return integers_value(r, f, where, v);
     if (f->type == SOMA__TEXTS) return texts_value(r, f, where, v);
     if (f->type == SOMA__CHOICE) return choice_value(r, f, where, v);
-    if (f->type == SOMA__LAYERS) return layers_value(r, where, v);
+    if (f->type == SOMA__LAYERS) return items_value(r, &soma__layers, where, v);
+    if (f->type == SOMA__SCHEDULES) return items_value(r, &soma__schedules, where, v);
     if (f->type == SOMA__LAYER_LISTS) return lists_value(r, f, where, v);
     if (f->type == SOMA__COUNT && json_is_string(v) && strcmp(json_string_value(v), "all") == 0) return json_incref(v);
     double x = json_is_number(v) ? json_number_value(v) : 0;
@@ -226,7 +228,7 @@ static void fields_read(soma_recipe *r, const soma__kind *kind, const char *wher
         char at[512], hint[400];
         if (skip && strcmp(key, skip) == 0) continue;
         const soma__field *f = soma__field_find(kind, key);
-        bool lists = f && (f->type == SOMA__LAYERS || f->type == SOMA__LAYER_LISTS);
+        bool lists = f && (f->type == SOMA__LAYERS || f->type == SOMA__LAYER_LISTS || f->type == SOMA__SCHEDULES);
         if (bare && lists) snprintf(at, sizeof at, "%s", where);
         else snprintf(at, sizeof at, "%s/%s", where, key);
         size_t before = r->problems.count;

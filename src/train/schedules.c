@@ -1,6 +1,8 @@
 /* Schedules of recipes. They count epochs, unless by_step says steps; one_cycle and cyclic count steps always. */
 #include "train/words.h"
 
+#include <string.h>
+
 #define INF __builtin_inf()
 #define WHOLE(key, otherwise, least, doc) \
     { key, SOMA__INTEGER, otherwise, least, 9007199254740992.0, false, false, doc }
@@ -99,6 +101,49 @@ static const soma__field plateau_fields[] = {SHARE("factor", "0.1", "of the rate
                                              SHARE("threshold", "0.0001", "share by which it must be better"),
                                              WHOLE("cooldown", "0", 0, "epochs after a reduction that are not counted")};
 
+#define PARTS \
+    { "schedules", SOMA__SCHEDULES, NULL, 0, 0, false, false, "schedules; not reduce_on_plateau" }
+static const soma__field sequence_fields[] = {
+    PARTS,
+    {"milestones", SOMA__INTEGERS, NULL, 1, 9007199254740992.0, false, false, "epochs at which the next one begins, counted from there"},
+    BY_STEP};
+static const soma__field chained_fields[] = {PARTS, BY_STEP};
+
+/* The schedules of a list that is written out; NULL with the error pending. */
+static soma_schedule **parts(soma_context *ctx, const json_t *list, const soma__length *run) {
+    size_t n = json_array_size(list);
+    soma_schedule **out = soma_scope_memory(ctx, (n + 1) * sizeof *out);
+    for (size_t i = 0; out && i < n; i++) {
+        json_t *v = json_array_get(list, i);
+        void *first = json_object_iter(v);
+        const soma__kind *k = soma__kind_find(&soma__schedules, first ? json_object_iter_key(first) : json_string_value(v));
+        if (!k->schedule && strcmp(k->name, "none") != 0)
+            return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s watches the test loss, and is no part of other schedules", k->name), NULL;
+        out[i] = k->schedule ? k->schedule(ctx, first ? json_object_iter_value(first) : NULL, run) : soma_schedule_constant(ctx, 1, 0);
+        if (!out[i]) return NULL;
+    }
+    return out;
+}
+
+/* SequentialLR */
+static soma_schedule *sequence(soma_context *ctx, const json_t *f, const soma__length *run) {
+    const json_t *list = json_object_get(f, "schedules"), *at = json_object_get(f, "milestones");
+    size_t n = json_array_size(list);
+    int64_t *milestones = soma_scope_memory(ctx, (json_array_size(at) + 1) * sizeof *milestones);
+    soma_schedule **all = parts(ctx, list, run);
+    if (!all || !milestones) return NULL;
+    if (json_array_size(at) + 1 != n)
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "sequence: %zu schedules and %zu milestones; one milestone less than schedules is wanted",
+                                n, json_array_size(at)),
+               NULL;
+    for (size_t i = 0; i + 1 < n; i++) milestones[i] = json_integer_value(json_array_get(at, i));
+    return soma_schedule_sequential(ctx, all, n, milestones);
+}
+static soma_schedule *chained(soma_context *ctx, const json_t *f, const soma__length *run) {
+    soma_schedule **all = parts(ctx, json_object_get(f, "schedules"), run);
+    return all ? soma_schedule_chained(ctx, all, json_array_size(json_object_get(f, "schedules"))) : NULL;
+}
+
 static const soma__kind schedules[] = {
     {.name = "none"},
     {.name = "step", .main = "step_size", SOMA__FIELDS(step_fields), .schedule = step},
@@ -111,6 +156,8 @@ static const soma__kind schedules[] = {
     {.name = "cosine_warm_restarts", .main = "t_0", SOMA__FIELDS(restarts_fields), .schedule = restarts},
     {.name = "one_cycle", .main = "max_lr", SOMA__FIELDS(one_cycle_fields), .schedule = one_cycle, .by_step = true},
     {.name = "cyclic", SOMA__FIELDS(cyclic_fields), .schedule = cyclic, .by_step = true},
+    {.name = "sequence", SOMA__FIELDS(sequence_fields), .schedule = sequence},
+    {.name = "chained", .main = "schedules", SOMA__FIELDS(chained_fields), .schedule = chained},
     {.name = "reduce_on_plateau", .main = "factor", SOMA__FIELDS(plateau_fields)},
 };
 const soma__kinds soma__schedules = SOMA__KINDS("schedule", schedules);

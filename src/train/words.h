@@ -16,6 +16,7 @@ typedef enum soma__field_type {
     SOMA__TEXTS,      /* a list of texts; one alone stands for a list of it */
     SOMA__CHOICE,     /* one of the words that its doc begins with */
     SOMA__COUNT,      /* a whole number, or "all" */
+    SOMA__SCHEDULES, /* a list of schedules, and */
     SOMA__LAYERS,     /* a list of layers, */
     SOMA__LAYER_LISTS /* a list of such lists: as written out, with all fields */
 } soma__field_type;

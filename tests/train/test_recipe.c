@@ -63,6 +63,8 @@ static void every_mistake_has_a_place_and_a_word(void **state) {
          "a list of whole numbers of at least 0"},
         {"{" GLYPHS ", \"model\": [\"flatten\"], \"schedule\": {\"multistep\": [1, -3]}}", "/schedule/multistep/milestones",
          "a list of whole numbers"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"schedule\": {\"chained\": [\"cosine\", \"stp\"]}}", "/schedule/chained/1", "did you mean 'step'?"},
+        {"{" GLYPHS ", \"model\": [\"flatten\"], \"schedule\": {\"chained\": 3}}", "/schedule/chained", "a list of schedules is wanted"},
         {"{" GLYPHS ", \"model\": [\"flatten\"], \"schedule\": \"cosin\"}", "/schedule", "did you mean 'cosine'?"},
         {"{" GLYPHS ", \"model\": [{\"dropout\": 1.5}]}", "/model/0/dropout/p", "[0, 1] is wanted"},
         {"{" GLYPHS ", \"model\": [5]}", "/model/0", "a number is no layer"},

@@ -171,11 +171,37 @@ static void batches_of_all_and_of_one(void **state) {
     }
 }
 
+/* Rates of the epochs of a chain of schedules: those of PyTorch's SequentialLR (docs/from-pytorch.md has its program). */
+static void schedules_follow_each_other(void **state) {
+    (void)state;
+    static const double rates[8] = {0.01, 0.04, 0.07, 0.1, 0.0904508497, 0.0654508497, 0.0345491503, 0.00954915028};
+    soma_context *ctx = check_context(NULL);
+    char *text, out[128], path[160];
+    size_t bytes;
+    soma_train_result r;
+    snprintf(out, sizeof out, "%s/chain", folder), snprintf(path, sizeof path, "%s/metrics.jsonl", out);
+    soma_recipe *chain = recipe(
+        ctx,
+        "{\"data\": {\"kind\": \"moons\", \"train\": 64}, \"model\": [{\"linear\": 2}], \"optimizer\": {\"sgd\": 0.1}, \"train\": {\"epochs\": 8}, "
+        "\"schedule\": {\"sequence\": {\"schedules\": [{\"linear\": {\"start\": 0.1, \"total\": 3}}, {\"cosine\": 5}], \"milestones\": [3]}}}");
+    assert_int_equal(soma_train(chain, &r, &(soma_train_opts){.out = out}), SOMA_OK);
+    assert_int_equal(soma_file_read(ctx, path, 1 << 16, &text, &bytes), SOMA_OK);
+    const char *at = text;
+    for (int i = 0; i < 8; i++) {
+        at = strstr(at, "\"lr\": ");
+        assert_non_null(at);
+        assert_true(fabs(strtod(at += 6, NULL) - rates[i]) < 1e-9);
+    }
+    soma_context_free(ctx);
+}
+
 static void mistakes_get_sentences(void **state) {
     (void)state;
     static const struct {
         const char *json, *words;
     } mistakes[] = {
+        {"{\"data\": {\"kind\": \"moons\"}, \"model\": [{\"linear\": 2}], \"schedule\": {\"chained\": [\"reduce_on_plateau\"]}}",
+         "watches the test loss"},
         {"{\"data\": {\"kind\": \"sine\"}, \"model\": [{\"linear\": 1}], \"loss\": \"cross_entropy\"}",
          "cross_entropy is for classes, the data's targets are numbers"},
         {"{\"data\": {\"kind\": \"moons\"}, \"model\": [{\"linear\": 1}], \"loss\": \"mse_loss\"}",
@@ -199,7 +225,8 @@ int main(void) {
     snprintf(folder, sizeof folder, "/tmp/soma-tables-XXXXXX");
     if (!mkdtemp(folder)) return 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_loss_learns), cmocka_unit_test(embeddings_stand_before_the_layers),
-                                       cmocka_unit_test(batches_of_all_and_of_one), cmocka_unit_test(mistakes_get_sentences)};
+                                       cmocka_unit_test(batches_of_all_and_of_one), cmocka_unit_test(mistakes_get_sentences),
+                                       cmocka_unit_test(schedules_follow_each_other)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     char command[128];
     snprintf(command, sizeof command, "rm -r %s", folder);
