@@ -132,6 +132,10 @@ int cli_new(int argc, char **argv, const cli_command *self) {
     cli_words w;
     int status = cli_read(self, argc, argv, options, 1, &w, 1, 1);
     if (status >= 0) return status;
+    if (strcmp(w.words[0], "-") == 0) {
+        cli_fail("new: the recipe names the table, which must be a file");
+        return CLI_USAGE;
+    }
     soma_context *ctx = cli_context(0);
     if (!ctx) return CLI_FAILED;
     status = write_recipe(ctx, w.words[0], target);

@@ -33,9 +33,15 @@ static soma_status refill(soma__csv *c) {
         if (!bigger) return fail(c, SOMA_ERROR_MEMORY, "out of memory");
         c->buffer = bigger, c->room *= 2;
     }
-    size_t n;
-    soma_status s = soma__stream_read(&c->stream, c->buffer + c->to, c->room - c->to, &n, c->why, sizeof c->why);
-    if (s != SOMA_OK) return s;
+    size_t n = c->room - c->to;
+    if (c->memory) {
+        if (n > c->memory_left) n = c->memory_left;
+        memcpy(c->buffer + c->to, c->memory, n); /* cells are changed in place */
+        c->memory += n, c->memory_left -= n;
+    } else {
+        soma_status s = soma__stream_read(&c->stream, c->buffer + c->to, n, &n, c->why, sizeof c->why);
+        if (s != SOMA_OK) return s;
+    }
     c->to += n;
     c->buffer[c->to] = 0;
     c->ended = n == 0;
@@ -74,17 +80,13 @@ static soma_status begin(soma__csv *c, soma__dialect dialect) {
 soma_status soma__csv_open(soma__csv *c, const soma_allocator *alloc, const char *path, const void *memory, size_t bytes, soma__dialect dialect) {
     memset(c, 0, sizeof *c);
     c->alloc = *alloc;
-    size_t room = path ? ROOM : bytes ? bytes : 1;
+    size_t room = path || bytes > ROOM ? ROOM : bytes + 1;
     if (!(c->buffer = soma__alloc(alloc, room + 1))) return fail(c, SOMA_ERROR_MEMORY, "out of memory");
     c->room = room;
     if (path) {
         soma_status s = soma__stream_open(&c->stream, alloc, path, c->why, sizeof c->why);
         if (s != SOMA_OK) return s;
-    } else {
-        if (bytes) memcpy(c->buffer, memory, bytes); /* cells are changed in place */
-        c->to = bytes;
-        c->ended = true;
-    }
+    } else c->memory = memory, c->memory_left = bytes;
     c->buffer[c->to] = 0;
     return begin(c, dialect);
 }

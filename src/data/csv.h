@@ -21,6 +21,8 @@ typedef struct soma__cell {
 typedef struct soma__csv {
     soma_allocator alloc;
     soma__stream stream;
+    const char *memory; /* instead of the stream; so much of it is left */
+    size_t memory_left;
     soma__dialect dialect;
     char *buffer; /* bytes from..to are not read yet; behind them a zero */
     size_t room, from, to;
