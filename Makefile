@@ -5,7 +5,7 @@ TESTED = ctest --output-on-failure --no-tests=error
 
 demo_run = build/demo
 
-.PHONY: all demo install setup check check-asan check-tsan check-bits check-arm64 fuzz bench format lint clean
+.PHONY: tour all demo install setup check check-asan check-tsan check-bits check-arm64 fuzz bench format lint clean
 
 all:
 	@cmake -S . -B build $(GENERATOR) -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=$(PREFIX) > build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
@@ -56,6 +56,10 @@ fuzz:
 	@cmake -S . -B build-fuzz $(GENERATOR) -DCMAKE_BUILD_TYPE=Asan -DCMAKE_C_COMPILER=clang -DSOMA_FUZZ=ON -DSOMA_TESTS=OFF -DCMAKE_C_FLAGS=-fsanitize=fuzzer-no-link > /dev/null
 	@cmake --build build-fuzz
 	@set -e; for name in archive csv recipe model yaml; do ASAN_OPTIONS=detect_leaks=$$([ $$name = yaml ] && echo 0 || echo 1) build-fuzz/fuzz/$$name -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -verbosity=0 -print_final_stats=1 fuzz/corpus/$$name; done # libfyaml leaks a little where it fails
+
+# Draws the chapters' pictures anew.
+tour: all
+	@for chapter in build/examples/[0-9][0-9]_*; do $$chapter docs/tour/pictures > /dev/null || exit 1; done; rm -f docs/tour/pictures/*.png
 
 bench: all
 	@cmake --build build --target bench

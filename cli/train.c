@@ -128,6 +128,19 @@ static soma_status started(void *user) {
     return SOMA_OK;
 }
 
+/* What a table is taken for. */
+static void described(void *user, const soma_dataset *train, const soma_dataset *test) {
+    const arguments *a = user;
+    const soma_columns_info *info = soma_columns_about(soma_dataset_columns(train));
+    if (!info || a->quiet) return;
+    for (int64_t i = 0; soma_table_note(soma_dataset_table(train), i); i++) printf("note: %s\n", soma_table_note(soma_dataset_table(train), i));
+    printf("target %s: ", info->target.name);
+    if (info->task == SOMA_TASK_VALUE) printf("a value");
+    else printf("%lld classes", (long long)info->target.n_categories);
+    printf("; %lld columns become %lld inputs; %lld rows to learn from, %lld to measure with\n", (long long)info->n_features,
+           (long long)soma_columns_inputs(soma_dataset_columns(train)), (long long)soma_dataset_count(train), (long long)soma_dataset_count(test));
+}
+
 static void step_done(void *user, const soma_progress *s) { cli_progress_step(&((arguments *)user)->progress, s); }
 
 static int finish(soma_context *ctx, const arguments *a, const cli_recipe *r, const soma_train_result *result) {
@@ -174,6 +187,7 @@ static int train(soma_context *ctx, arguments *a) {
                              .stop = &stop,
                              .user = a,
                              .started = started,
+                             .described = described,
                              .no_prefetch = a->no_prefetch,
                              .checkpoint_seconds = SOMA_SET((double)a->checkpoint),
                              .progress = a->quiet ? NULL : step_done};

@@ -7,6 +7,7 @@
 /* Samples with their targets, as torch.utils.data.Dataset: float32 inputs, and a class or a number each. Belongs to the innermost scope. */
 typedef struct soma_dataset soma_dataset;
 struct soma_columns; /* see soma/table.h */
+struct soma_table;
 /* Batches of a data set in the order of an epoch, as torch.utils.data.DataLoader. */
 typedef struct soma_loader soma_loader;
 
@@ -58,6 +59,8 @@ SOMA_API int64_t soma_dataset_classes(const soma_dataset *d);
 SOMA_API bool soma_dataset_is_valued(const soma_dataset *d);
 /* How a table's rows became these samples; NULL for other data. */
 SOMA_API struct soma_columns *soma_dataset_columns(const soma_dataset *d);
+/* The table itself; NULL for other data. */
+SOMA_API const struct soma_table *soma_dataset_table(const soma_dataset *d);
 /* Sample i: inputs as the loader gives them (room for all features), or NULL; its class. SOMA_ERROR_RANGE for another number. */
 SOMA_API soma_status soma_dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target);
 /* Sample i's target where targets are numbers: as it is learned, that is, scaled if the table's columns say so. */

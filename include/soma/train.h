@@ -27,6 +27,8 @@ typedef struct soma_train_opts {
     int64_t resume;
     /* called once when data and model are there and the folder is ours, before the first step; another status than SOMA_OK ends the run */
     soma_status (*started)(void *user);
+    /* called once before `started`, with the data that the recipe names */
+    void (*described)(void *user, const soma_dataset *train, const soma_dataset *test);
     /* called after each step from the calling thread */
     void (*progress)(void *user, const soma_progress *p);
     void *user;

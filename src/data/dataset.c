@@ -40,6 +40,7 @@ int64_t soma_dataset_classes(const soma_dataset *d) {
 
 bool soma_dataset_is_valued(const soma_dataset *d) { return d && d->valued; }
 soma_columns *soma_dataset_columns(const soma_dataset *d) { return d ? d->columns : NULL; }
+const soma_table *soma_dataset_table(const soma_dataset *d) { return d ? d->table : NULL; }
 
 static bool in_range(const soma_dataset *d, int64_t i) {
     if (i >= 0 && i < d->count) return true;

@@ -20,6 +20,7 @@ struct soma_dataset {
     void (*sample)(const soma_dataset *d, int64_t i, float *inputs, soma__target *target);
     const void *source; /* of `sample` */
     soma_columns *columns;
+    const soma_table *table;
     bool valued; /* targets are numbers, no classes */
     float scale;
     int64_t count, features, ndim, shape[SOMA_MAX_DIMS];

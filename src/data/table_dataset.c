@@ -151,7 +151,7 @@ soma_dataset *soma_table_dataset(soma_table *t, soma_columns *c, const int64_t *
         if (!bind(ctx, t, c, &c->info.features[k], c->info.places[k], false, &s->features[k])) return NULL;
     bool classes = c->info.task == SOMA_TASK_CLASSES;
     if (!bind(ctx, t, c, &c->info.target, c->info.target_place, classes, &s->target)) return NULL;
-    *d = (soma_dataset){.ctx = ctx, .source = s, .columns = c, .valued = !classes, .features = c->inputs, .ndim = 1, .shape = {c->inputs}};
+    *d = (soma_dataset){.ctx = ctx, .source = s, .columns = c, .table = t, .valued = !classes, .features = c->inputs, .ndim = 1, .shape = {c->inputs}};
     d->sample = sample;
     if (classes && !bind_classes(ctx, s)) return NULL;
     soma__fpmode mode = soma__fpmode_enter();

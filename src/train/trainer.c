@@ -273,6 +273,7 @@ static soma_status run(trainer *t) {
 /* The folder is ours. */
 static soma_status begin(trainer *t) {
     if (t->o.out && resume(t) != SOMA_OK) return soma_error_status(t->ctx);
+    if (t->o.described) t->o.described(t->o.user, t->train, t->test);
     soma_status s = t->o.started ? t->o.started(t->o.user) : SOMA_OK;
     return s == SOMA_OK ? run(t) : soma_error_raise(t->ctx, s, "train: the run was not started");
 }
