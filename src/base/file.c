@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include "base/alloc.h"
+#include "base/unpack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +10,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#if SOMA_HAVE_ZLIB
-#include <zlib.h>
-#endif
 
 static soma_status fail(char *why, size_t size, soma_status status, const char *what, int error) {
     snprintf(why, size, "%s%s%s", what, error ? ": " : "", error ? strerror(error) : "");
@@ -19,21 +17,9 @@ static soma_status fail(char *why, size_t size, soma_status status, const char *
 }
 
 #if SOMA_HAVE_ZLIB
-static void *z_alloc(void *user, unsigned n, unsigned size) {
-    size_t bytes = (size_t)n * size + 64;
-    char *m = soma__alloc(user, bytes);
-    if (m) memcpy(m, &bytes, sizeof bytes);
-    return m ? m + 64 : NULL;
-}
-static void z_free(void *user, void *memory) {
-    size_t bytes;
-    memcpy(&bytes, (char *)memory - 64, sizeof bytes);
-    soma__free(user, (char *)memory - 64, bytes);
-}
-
 /* Unpacks f into memory that grows as needed. */
 static soma_status unpack(soma__file *f, soma__file_most most, char *why, size_t why_size) {
-    z_stream z = {.zalloc = z_alloc, .zfree = z_free, .opaque = &f->alloc, .next_in = (unsigned char *)(uintptr_t)f->data};
+    z_stream z = {.zalloc = soma__z_alloc, .zfree = soma__z_free, .opaque = &f->alloc, .next_in = (unsigned char *)(uintptr_t)f->data};
     if (inflateInit2(&z, 31) != Z_OK) return fail(why, why_size, SOMA_ERROR_MEMORY, "out of memory", 0);
     size_t used = 0, left = f->size, capacity = 4096, limit = most ? SOMA__FILE_HEAD : SIZE_MAX;
     uint8_t *out = soma__alloc(&f->alloc, capacity);

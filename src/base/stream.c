@@ -1,6 +1,7 @@
 #include "base/stream.h"
 
 #include "base/alloc.h"
+#include "base/unpack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#if SOMA_HAVE_ZLIB
-#include <zlib.h>
-#endif
 
 #define PACKED ((size_t)1 << 18) /* bytes of a .gz file at a time */
 
@@ -40,22 +38,10 @@ static soma_status read_some(int fd, void *out, size_t size, size_t *n, char *wh
 }
 
 #if SOMA_HAVE_ZLIB
-static void *z_alloc(void *user, unsigned n, unsigned size) {
-    size_t bytes = (size_t)n * size + 64;
-    char *m = soma__alloc(user, bytes);
-    if (m) memcpy(m, &bytes, sizeof bytes);
-    return m ? m + 64 : NULL;
-}
-static void z_free(void *user, void *memory) {
-    size_t bytes;
-    memcpy(&bytes, (char *)memory - 64, sizeof bytes);
-    soma__free(user, (char *)memory - 64, bytes);
-}
-
 static soma_status start_unpacking(soma__stream *s, char *why, size_t why_size) {
     z_stream *z = soma__calloc(&s->alloc, sizeof *z);
     if (!z) return fail(why, why_size, SOMA_ERROR_MEMORY, "out of memory", 0);
-    z->zalloc = z_alloc, z->zfree = z_free, z->opaque = &s->alloc;
+    z->zalloc = soma__z_alloc, z->zfree = soma__z_free, z->opaque = &s->alloc;
     if (inflateInit2(z, 31) != Z_OK) {
         soma__free(&s->alloc, z, sizeof *z);
         return fail(why, why_size, SOMA_ERROR_MEMORY, "out of memory", 0);
