@@ -34,12 +34,17 @@ static void *context_alloc(void *user, size_t size, size_t align) {
 }
 static void context_free(void *user, void *p, size_t size) { (void)user, (void)size, release(p); }
 
-static const char json[] = "{\"data\": {\"kind\": \"glyphs\", \"train\": 6, \"test\": 3}, \"model\": [\"flatten\", {\"linear\": 10}], \"train\": "
-                           "{\"epochs\": 1, \"batch\": 4}}";
+static char json[600], table[160];
+static const char glyphs[] = "{\"data\": {\"kind\": \"glyphs\", \"train\": 6, \"test\": 3}, \"model\": [\"flatten\", {\"linear\": 10}], \"train\": "
+                             "{\"epochs\": 1, \"batch\": 4}}";
+static const char of_table[] =
+    "{\"data\": {\"kind\": \"table\", \"path\": \"%s\", \"missing\": \"median\", \"embedding\": 2, \"split\": \"group\", \"by\": \"w\"}, "
+    "\"model\": [{\"residual\": [{\"linear\": 4}]}, {\"linear\": 1}], \"optimizer\": {\"lbfgs\": {\"max_iter\": 2, \"strong_wolfe\": true}}, "
+    "\"train\": {\"epochs\": 1, \"batch\": \"all\", \"patience\": 1, \"average\": \"swa\", \"mixup\": 0.3}}";
 
 static soma_status work(soma_context *ctx, const char *out) {
     parsing = true;
-    soma_recipe *r = soma_recipe_read(ctx, json, sizeof json - 1);
+    soma_recipe *r = soma_recipe_read(ctx, json, strlen(json));
     parsing = false;
     soma_train_result result = {0};
     if (!r) return soma_error_status(ctx);
@@ -52,6 +57,10 @@ static soma_status work(soma_context *ctx, const char *out) {
     parsing = true;
     s = soma_model_load(ctx, path, &m);
     parsing = false;
+    if (s == SOMA_OK && soma_model_columns(m)) {
+        soma_rows *rows = soma_rows_open(ctx, soma_model_columns(m), table);
+        if (!rows || soma_rows_next(rows, x, 8) < 0) s = soma_error_status(ctx);
+    }
     if (s != SOMA_OK || (s = soma_model_predict(m, x, 1, y)) != SOMA_OK) return s;
     return soma_model_save(m, model); /* over a model of other weights */
 }
@@ -74,7 +83,14 @@ static soma_context *context(void) {
 }
 
 static void every_allocation_may_fail(void **state) {
-    (void)state;
+    static int64_t call; /* folders of their own */
+    call += 100000;
+    snprintf(table, sizeof table, "%s/table.csv", folder);
+    if (*state) snprintf(json, sizeof json, of_table, table);
+    else snprintf(json, sizeof json, "%s", glyphs);
+    FILE *t = fopen(table, "w");
+    fprintf(t, "v,w,x,y\n1,a,2020-01-01,2\n2,b,2020-02-01,3.5\n,c,2020-01-02,1\n4,a,,2.5\n5,d,2020-05-05,9\n6,a,2021-01-01,3\n");
+    fclose(t);
     static char old[1 << 16], new[1 << 16];
     size_t n_old, n_new, n;
     int64_t count = 0;
@@ -83,7 +99,7 @@ static void every_allocation_may_fail(void **state) {
     char out[200];
     left = INT64_MAX;
     soma_context *ctx = context();
-    snprintf(out, sizeof out, "%s/undisturbed", folder);
+    snprintf(out, sizeof out, "%s/undisturbed%d", folder, (int)call);
     assert_int_equal(work(ctx, out), SOMA_OK);
     memcpy(new, content(model, &n_new), sizeof new);
     soma_context_free(ctx);
@@ -94,7 +110,7 @@ static void every_allocation_may_fail(void **state) {
         FILE *f = fopen(model, "wb");
         fwrite(old, 1, n_old, f);
         fclose(f);
-        snprintf(out, sizeof out, "%s/%d", folder, (int)count);
+        snprintf(out, sizeof out, "%s/%d", folder, (int)(call + count));
         live = 0, left = count;
         ctx = context();
         soma_status s = ctx ? work(ctx, out) : SOMA_ERROR_MEMORY;
@@ -122,7 +138,8 @@ int main(void) {
     strcpy(folder, "/tmp/soma-allocations-XXXXXX");
     if (!mkdtemp(folder)) return 1;
     snprintf(model, sizeof model, "%s/model", folder);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail),
+                                       {"every_allocation_of_a_table_may_fail", every_allocation_may_fail, NULL, NULL, folder}};
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     char command[96];
     snprintf(command, sizeof command, "rm -rf %s", folder);
