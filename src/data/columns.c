@@ -56,7 +56,8 @@ typedef struct fit {
     const soma_columns_opts *o;
     soma_columns *c;
     soma_feature *features;
-    int64_t *places;
+    int64_t *places, *used; /* used: rows that are examples */
+    size_t used_bytes;
 } fit;
 
 /* Quartiles of a column. */
@@ -170,7 +171,8 @@ static bool gather(fit *f, tally *t, int64_t n, int64_t target) {
         if (a.type == SOMA_COLUMN_CATEGORY && !(t[k].words = soma_scope_memory_in(f->c->scope, (size_t)(a.n_categories + 1) * sizeof(int64_t))))
             return false;
     }
-    int64_t *used = soma_scope_memory(f->ctx, (size_t)(f->n + 1) * sizeof *used), n_used = 0;
+    int64_t *used = soma__alloc(soma_context_allocator(f->ctx), f->used_bytes = (size_t)(f->n + 1) * sizeof *used), n_used = 0;
+    f->used = used;
     int64_t first = f->o->missing == SOMA_MISSING_DROP ? 0 : n - 1; /* a row without a target is no example */
     for (int64_t i = 0; i < f->n && used; i++) {
         int64_t row = f->rows ? f->rows[i] : i;
@@ -181,7 +183,7 @@ static bool gather(fit *f, tally *t, int64_t n, int64_t target) {
         for (int64_t k = 0; k < n && whole; k++) add(&t[k], &f->t->columns[t[k].place].about, soma_table_cell(f->t, row, t[k].place));
         if (whole) used[n_used++] = row;
     }
-    if (!used) return false;
+    if (!used) return soma_error_raise(f->ctx, SOMA_ERROR_MEMORY, "out of memory"), false;
     f->rows = used, f->n = n_used;
     return true;
 }
@@ -231,6 +233,7 @@ soma_columns *soma_columns_fit_v(soma_context *ctx, const soma_table *t, const i
     fit f = {.ctx = ctx, .t = t, .rows = rows, .n = rows ? n : t->rows, .o = &o, .c = c};
     soma__fpmode mode = soma__fpmode_enter();
     bool fine = fit_all(&f);
+    soma__free(soma_context_allocator(ctx), f.used, f.used_bytes);
     soma__fpmode_leave(mode);
     return fine ? soma_columns_new(ctx, &c->info) : NULL;
 }

@@ -13,7 +13,7 @@ typedef struct split {
     const soma_table *t;
     const soma_split_opts *o;
     int64_t column, n;
-    int64_t *order;
+    int64_t *order, *drawn; /* room for the rows */
     uint8_t *test;
 } split;
 
@@ -83,12 +83,9 @@ static bool stratified(split *s) {
     keyed *k = sorted(s, &bytes);
     if (!k) return false;
     int64_t *rank = s->order, counted = 0; /* of a row in the drawn order */
-    int64_t *drawn = soma_scope_memory(s->ctx, (size_t)s->n * sizeof *drawn);
-    if (drawn) {
-        shuffle(s, drawn, s->n);
-        for (int64_t i = 0; i < s->n; i++) rank[drawn[i]] = i;
-    }
-    for (int64_t from = 0, to; drawn && from < s->n; from = to) {
+    shuffle(s, s->drawn, s->n);
+    for (int64_t i = 0; i < s->n; i++) rank[s->drawn[i]] = i;
+    for (int64_t from = 0, to; from < s->n; from = to) {
         for (to = from; to < s->n && k[to].key == k[from].key; to++) {}
         keyed *class = k + from;
         int64_t n = to - from;
@@ -97,7 +94,7 @@ static bool stratified(split *s) {
         for (int64_t i = 0; i < n; i++) s->test[class[i].row] = s->o->folds > 1 ? chosen(s, counted++, s->n) : chosen(s, i, n);
     }
     soma__free(soma_context_allocator(s->ctx), k, bytes);
-    return drawn != NULL;
+    return true;
 }
 
 /* Groups in a drawn order go whole to the test part until it has its share, or to the fold that is smallest. */
@@ -108,8 +105,8 @@ static bool by_group(split *s) {
     int64_t groups = 0, folds = s->o->folds > 1 ? s->o->folds : 2, in_test = 0, *starts = s->order;
     for (int64_t i = 0; i < s->n; i++)
         if (!i || k[i].key != k[i - 1].key) starts[groups++] = i;
-    int64_t *drawn = soma_scope_memory(s->ctx, (size_t)groups * sizeof *drawn), *sizes = soma_scope_memory(s->ctx, (size_t)folds * sizeof *sizes);
-    bool fine = drawn && sizes;
+    int64_t *drawn = s->drawn, *sizes = soma_scope_memory(s->ctx, (size_t)folds * sizeof *sizes);
+    bool fine = sizes != NULL;
     if (fine && groups < folds) fine = refuse(s, "there are fewer groups than parts");
     if (fine) shuffle(s, drawn, groups);
     for (int64_t g = 0; fine && g < groups; g++) {
@@ -171,8 +168,11 @@ soma_status soma_table_split_v(const soma_table *t, int64_t **train, int64_t *n_
     if (!soma_options_read(t->ctx, "table_split", &o, sizeof o, options, size)) return soma_error_status(t->ctx);
     split s = {.ctx = t->ctx, .t = t, .o = &o, .n = t->rows};
     if (!sound(&s)) return soma_error_status(t->ctx);
-    s.order = soma_scope_memory(t->ctx, (size_t)s.n * sizeof *s.order);
-    s.test = soma_scope_memory(t->ctx, (size_t)s.n);
-    if (s.order && s.test && kinds[o.kind](&s) && collect(&s, 0, train, n_train)) collect(&s, 1, test, n_test);
+    const soma_allocator *alloc = soma_context_allocator(t->ctx);
+    size_t bytes = (size_t)s.n * sizeof *s.order;
+    s.order = soma__calloc(alloc, bytes), s.drawn = soma__calloc(alloc, bytes), s.test = soma__calloc(alloc, (size_t)s.n);
+    if (!s.order || !s.drawn || !s.test) soma_error_raise(t->ctx, SOMA_ERROR_MEMORY, "out of memory");
+    else if (kinds[o.kind](&s) && collect(&s, 0, train, n_train)) collect(&s, 1, test, n_test);
+    soma__free(alloc, s.order, bytes), soma__free(alloc, s.drawn, bytes), soma__free(alloc, s.test, (size_t)s.n);
     return soma_error_status(t->ctx);
 }
