@@ -100,7 +100,8 @@ static void write_rest(const plan *p) {
            (long long)p->hidden / 2, (long long)last, classes ? "one for each class" : "the value");
     printf("loss: %s\n",
            classes ? "cross_entropy   # for rare classes: {cross_entropy: {class_weights: balanced}}" : "mse_loss   # against outliers: huber_loss");
-    printf("optimizer: {adamw: {lr: 0.003, weight_decay: 0.01}}\nschedule: cosine   # the rate falls to 0 at the end\n");
+    printf("optimizer: {adamw: {lr: 0.003, weight_decay: %s}}\nschedule: cosine   # the rate falls to 0 at the end\n",
+           p->rows < 5000 ? "0.3" : "0.01");
     printf("train: {epochs: %lld, batch: %lld, seed: 1}\n", (long long)p->epochs, (long long)p->batch);
 }
 
