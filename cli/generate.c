@@ -6,6 +6,7 @@
 
 static int list(void) {
     for (size_t i = 0; soma_generator_name(i); i++) printf("%-13s %s\n", soma_generator_name(i), soma_generator_doc(i));
+    printf("%-13s %s\n", "glyphs", "digits of 28 x 28 pixels from 0 to 255, drawn by strokes");
     return CLI_FINE;
 }
 
@@ -13,16 +14,21 @@ static int write_table(const soma_dataset *d) {
     const int64_t *shape;
     int64_t ndim, class;
     bool valued = soma_dataset_is_valued(d);
+    double scale = soma_dataset_scale(d); /* of bytes: they are written as they are */
     float y = 0;
     soma_dataset_shape(d, &shape, &ndim);
-    float *x = malloc((size_t)shape[0] * sizeof *x);
+    int64_t width = 1;
+    for (int64_t k = 0; k < ndim; k++) width *= shape[k];
+    float *x = malloc((size_t)width * sizeof *x);
     if (!x) return cli_fail("out of memory");
-    for (int64_t k = 0; k < shape[0]; k++) printf("x%lld,", (long long)k + 1);
+    for (int64_t k = 0; k < width; k++) printf("x%lld,", (long long)k + 1);
     printf(valued ? "y\n" : "class\n");
     for (int64_t i = 0; i < soma_dataset_count(d) && !ferror(stdout); i++) {
         soma_dataset_sample(d, i, x, &class);
         if (valued) soma_dataset_value(d, i, &y);
-        for (int64_t k = 0; k < shape[0]; k++) printf("%.9g,", (double)x[k]);
+        for (int64_t k = 0; k < width; k++)
+            if (scale != 1) printf("%d,", (int)((double)x[k] / scale + 0.5));
+            else printf("%.9g,", (double)x[k]);
         if (valued) printf("%.9g\n", (double)y);
         else printf("%lld\n", (long long)class);
     }
@@ -36,7 +42,9 @@ static int make(soma_context *ctx, const char *name, int64_t count, soma_generat
         o->noise = SOMA_SET(strtod(noise, &end));
         if (end == noise || *end) return cli_fail("--noise: a number is wanted");
     }
-    soma_dataset *d = soma_dataset_generate(ctx, name, count, o);
+    soma_dataset *d = strcmp(name, "glyphs") != 0
+                          ? soma_dataset_generate(ctx, name, count, o)
+                          : soma_dataset_glyphs(ctx, count, &(soma_glyph_opts){.seed = o->seed, .first = o->first, .noise = o->noise});
     return d ? write_table(d) : cli_error(ctx);
 }
 
