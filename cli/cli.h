@@ -47,6 +47,8 @@ int cli_doctor(int argc, char **argv, const cli_command *self);
 
 /* Reads options and words; -1 to go on, else the exit status (--help was printed, or what is wrong said). least and most words are wanted. */
 int cli_read(const cli_command *self, int argc, char **argv, const cli_option *options, int n, cli_words *words, int least, int most);
+/* Control characters, which files may hold and terminals obey, become '?'. Returns text. */
+char *cli_plain(char *text);
 /* "soma: ..." on stderr. Returns CLI_FAILED. */
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The context's pending error on stderr. Returns CLI_FAILED. */
@@ -79,6 +81,17 @@ typedef struct cli_recipe {
 bool cli_recipe_read(soma_context *ctx, const char *path, const cli_list *sets, cli_recipe *out);
 /* The same from text, which ends with a zero byte; path is its name. */
 bool cli_recipe_parse(soma_context *ctx, const char *path, const char *text, size_t bytes, const cli_list *sets, cli_recipe *out);
+/* How a table is read, where that is not to be found. */
+typedef struct cli_table {
+    const char *header, *delimiter, *decimal;
+} cli_table;
+#define CLI_TABLE_OPTIONS(how) \
+    {"--header", "first|none", "whether the first line has names; default: found", CLI_TEXT, &(how).header}, \
+        {"--delimiter", "SIGN", "one of , ; | \\t or a blank; default: found", CLI_TEXT, &(how).delimiter}, { \
+        "--decimal", "SIGN", "a point or a comma; default: found", CLI_TEXT, &(how).decimal \
+    }
+/* As options of soma_table_open; false when it said what is wrong. */
+bool cli_table_options(const cli_table *o, soma_table_opts *out);
 /* Is it a recipe by its name? */
 bool cli_is_recipe(const char *path);
 /* Says what the recipe's problems are, from number `from` on. */

@@ -32,8 +32,23 @@ static void cell_text(const soma_table *t, int64_t row, int64_t column, char *ou
     else snprintf(out, size, "%.6g", v);
 }
 
+/* A name, for the terminal; valid until the next but one. */
+static const char *plain(const char *name) {
+    static char room[2][120];
+    static int turn;
+    turn = !turn;
+    snprintf(room[turn], sizeof room[turn], "%.110s", name);
+    return cli_plain(room[turn]);
+}
+
+static const char *plain_note(const char *note) {
+    static char room[500];
+    snprintf(room, sizeof room, "%s", note);
+    return cli_plain(room);
+}
+
 static void column_line(const soma_column *c, int width) {
-    printf("%-*.*s  %-8s  %7lld  ", width, width, c->name, soma_column_type_name(c->type), (long long)c->missing);
+    printf("%-*.*s  %-8s  %7lld  ", width, width, plain(c->name), soma_column_type_name(c->type), (long long)c->missing);
     if (c->type == SOMA_COLUMN_NUMBER)
         printf("%.6g to %.6g, mean %.5g, deviation %.4g, %s%lld different%s", c->min, c->max, c->mean, c->deviation,
                c->distinct > 64 ? "more than " : "", (long long)(c->distinct > 64 ? 64 : c->distinct), c->whole ? ", whole" : "");
@@ -51,7 +66,7 @@ static void column_line(const soma_column *c, int width) {
                 printf(", ...");
                 break;
             }
-            printf("%s%s", i ? ", " : "", c->categories[i]);
+            printf("%s%s", i ? ", " : "", plain(c->categories[i]));
         }
     }
     putchar('\n');
@@ -68,7 +83,7 @@ static void histogram(const char *const *names, const int64_t *counts, int64_t n
     for (int64_t i = 0; i < n && i < 32; i++) {
         char bar[BAR + 1] = {0};
         memset(bar, '#', (size_t)((double)counts[i] / (double)most * BAR + 0.5));
-        printf("  %-*.*s %8lld  %5.1f %%  %s\n", width, width, names[i], (long long)counts[i], 100 * (double)counts[i] / (double)total, bar);
+        printf("  %-*.*s %8lld  %5.1f %%  %s\n", width, width, plain(names[i]), (long long)counts[i], 100 * (double)counts[i] / (double)total, bar);
     }
     if (n > 32) printf("  ... and %lld more\n", (long long)n - 32);
 }
@@ -84,7 +99,7 @@ static void first_rows(const soma_table *t) {
             soma_table_column(t, i, &c);
             if (row < 0) snprintf(text, sizeof text, "%.70s", c.name);
             else cell_text(t, row, i, text, sizeof text);
-            printf("  %11.11s", text);
+            printf("  %11.11s", cli_plain(text));
         }
         putchar('\n');
     }
@@ -96,22 +111,34 @@ static int target_lines(soma_context *ctx, soma_table *t, const char *target) {
     const soma_columns_info *info = soma_columns_about(c);
     if (!c) return cli_error(ctx);
     if (info->task == SOMA_TASK_VALUE) {
-        printf("\ntarget %s%s: a value\n", info->target.name, target ? "" : " (the last column)");
+        printf("\ntarget %s%s: a value\n", plain(info->target.name), target ? "" : " (the last column)");
         return CLI_FINE;
     }
     soma_dataset *d = soma_table_dataset(t, c, NULL, 0);
     int64_t n = info->target.n_categories, *counts = calloc((size_t)n + 1, sizeof *counts);
     for (int64_t i = 0, k; d && counts && i < soma_dataset_count(d); i++)
         if (soma_dataset_sample(d, i, NULL, &k) == SOMA_OK) counts[k]++;
-    printf("\ntarget %s%s: %lld classes\n", info->target.name, target ? "" : " (the last column)", (long long)n);
+    printf("\ntarget %s%s: %lld classes\n", plain(info->target.name), target ? "" : " (the last column)", (long long)n);
     if (d && counts) histogram(info->target.categories, counts, n, soma_dataset_count(d));
     free(counts);
     return d ? CLI_FINE : cli_error(ctx);
 }
 
-static int of_table(soma_context *ctx, const char *path, const char *target) {
+bool cli_table_options(const cli_table *o, soma_table_opts *out) {
+    *out = (soma_table_opts){.delimiter = o->delimiter, .decimal = o->decimal};
+    if (o->delimiter && strcmp(o->delimiter, "\\t") == 0) out->delimiter = "\t";
+    if (!o->header) return true;
+    bool first = strcmp(o->header, "first") == 0;
+    if (!first && strcmp(o->header, "none") != 0) return cli_fail("--header is 'first' or 'none', not '%s'", o->header), false;
+    out->header = SOMA_SET(first);
+    return true;
+}
+
+static int of_table(soma_context *ctx, const char *path, const char *target, const cli_table *how) {
     static const struct { const char *sign, *name; } signs[] = {{",", "commas"}, {";", "semicolons"}, {"\t", "tabs"}, {"|", "bars"}, {" ", "blanks"}};
-    soma_table *t = soma_table_open(ctx, path, NULL);
+    soma_table_opts o;
+    if (!cli_table_options(how, &o)) return CLI_USAGE;
+    soma_table *t = soma_table_open(ctx, path, &o);
     int width = 6;
     if (!t) return cli_error(ctx);
     const char *between = "";
@@ -119,7 +146,7 @@ static int of_table(soma_context *ctx, const char *path, const char *target) {
         if (strcmp(signs[i].sign, soma_table_delimiter(t)) == 0) between = signs[i].name;
     printf("%s: %lld rows, %lld columns, %s, %s\n", strcmp(path, "-") == 0 ? "standard input" : path, (long long)soma_table_rows(t),
            (long long)soma_table_columns(t), soma_table_header(t) ? "a header" : "no header", soma_table_columns(t) > 1 ? between : "one column");
-    for (int64_t i = 0; soma_table_note(t, i); i++) printf("note: %s\n", soma_table_note(t, i));
+    for (int64_t i = 0; soma_table_note(t, i); i++) printf("note: %s\n", plain_note(soma_table_note(t, i)));
     for (int64_t i = 0; i < soma_table_columns(t); i++) {
         soma_column c;
         soma_table_column(t, i, &c);
@@ -210,8 +237,10 @@ static int of_recipe(soma_context *ctx, const char *path, const char *data) {
 
 int cli_data(int argc, char **argv, const cli_command *self) {
     const char *data = NULL, *target = NULL;
+    cli_table how = {0};
     const cli_option options[] = {
         {"--target", "COLUMN", "the column to be predicted; default: the last one", CLI_TEXT, &target},
+        CLI_TABLE_OPTIONS(how),
         {"--data", "DIR", "where a recipe's data paths start (or SOMA_DATA)", CLI_TEXT, &data},
     };
     cli_words w;
@@ -219,7 +248,7 @@ int cli_data(int argc, char **argv, const cli_command *self) {
     if (status >= 0) return status;
     soma_context *ctx = cli_context(0);
     if (!ctx) return CLI_FAILED;
-    status = cli_is_recipe(w.words[0]) ? of_recipe(ctx, w.words[0], data ? data : getenv("SOMA_DATA")) : of_table(ctx, w.words[0], target);
+    status = cli_is_recipe(w.words[0]) ? of_recipe(ctx, w.words[0], data ? data : getenv("SOMA_DATA")) : of_table(ctx, w.words[0], target, &how);
     soma_context_free(ctx);
     return status;
 }

@@ -31,7 +31,8 @@ static soma_dataset *table_data(soma_context *ctx, soma_model *m, const char *pa
     soma_columns *c = soma_model_columns(m);
     const soma_columns_info *info = soma_columns_about(c);
     const char **words = calloc((size_t)(info ? info->n_features : 0) + 1, sizeof *words);
-    soma_table_opts o = {.categories = words, .header = SOMA_SET(info && info->header)};
+    soma_table_opts o = {.categories = words};
+    if (info && !info->header) o.header = SOMA_SET(0);
     for (int64_t i = 0; info && words && i < info->n_features; i++)
         if (info->features[i].type == SOMA_COLUMN_CATEGORY) words[o.n_categories++] = info->features[i].name;
     soma_table *t = !info ? NULL : words ? soma_table_open(ctx, path, &o) : NULL;

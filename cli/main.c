@@ -24,13 +24,19 @@ static const cli_command commands[] = {
 };
 #define COMMANDS (int)(sizeof commands / sizeof *commands)
 
+char *cli_plain(char *text) {
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+    return text;
+}
+
 int cli_fail(const char *format, ...) {
     va_list args;
+    char text[2048];
     va_start(args, format);
-    fprintf(stderr, "soma: ");
-    vfprintf(stderr, format, args);
-    fprintf(stderr, "\n");
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    fprintf(stderr, "soma: %s\n", cli_plain(text));
     return CLI_FAILED;
 }
 

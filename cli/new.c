@@ -65,7 +65,7 @@ static void choose(plan *p, const soma_table *t) {
     }
 }
 
-static void write_data(const plan *p, const soma_table *t, const char *path) {
+static void write_data(const plan *p, const soma_table *t, const char *path, const cli_table *how) {
     char *whole = realpath(path, NULL);
     const soma_columns_info *info = p->info;
     printf("data:\n  kind: table\n  path: ");
@@ -75,6 +75,9 @@ static void write_data(const plan *p, const soma_table *t, const char *path) {
     else printf("%lld", (long long)info->target_place + 1);
     printf("   # %s\n",
            info->task == SOMA_TASK_CLASSES ? "classes; task: value would learn a number" : "a value; scaled for learning, told in its own units");
+    if (how->header) printf("  header: %s\n", how->header);
+    if (how->delimiter) printf("  delimiter: \"%s\"\n", how->delimiter);
+    if (how->decimal) printf("  decimal: \"%s\"\n", how->decimal);
     printf("  scaling: standard   # or minmax, robust, none\n");
     if (p->missing) printf("  missing: flag   # cells without a value become the mean, and an input says so; or drop, mean, median, error\n");
     printf("  test: 0.2   # this share is kept for measuring; soma train RECIPE --folds 5 measures on all of it\n");
@@ -105,8 +108,10 @@ static void write_rest(const plan *p) {
     printf("train: {epochs: %lld, batch: %lld, seed: 1}\n", (long long)p->epochs, (long long)p->batch);
 }
 
-static int write_recipe(soma_context *ctx, const char *path, const char *target) {
-    soma_table *t = soma_table_open(ctx, path, NULL);
+static int write_recipe(soma_context *ctx, const char *path, const char *target, const cli_table *how) {
+    soma_table_opts o;
+    if (!cli_table_options(how, &o)) return CLI_USAGE;
+    soma_table *t = soma_table_open(ctx, path, &o);
     if (!t) return cli_error(ctx);
     soma_columns *c = soma_columns_fit(ctx, t, NULL, 0, &(soma_columns_opts){.target = target, .missing = SOMA_MISSING_FLAG});
     if (!c) return cli_error(ctx);
@@ -122,16 +127,18 @@ static int write_recipe(soma_context *ctx, const char *path, const char *target)
     if (!target) printf("# The last column is taken as the target; soma new TABLE --target NAME takes another one.\n");
     if (p.rows < 2 || (p.info->task == SOMA_TASK_CLASSES && p.info->target.n_categories < 2))
         return cli_fail("%s: there is nothing to learn: one row, or one class", path);
-    write_data(&p, t, path);
+    write_data(&p, t, path, how);
     write_rest(&p);
     return CLI_FINE;
 }
 
 int cli_new(int argc, char **argv, const cli_command *self) {
     const char *target = NULL;
-    const cli_option options[] = {{"--target", "COLUMN", "the column to be predicted; default: the last one", CLI_TEXT, &target}};
+    cli_table how = {0};
+    const cli_option options[] = {{"--target", "COLUMN", "the column to be predicted; default: the last one", CLI_TEXT, &target},
+                                  CLI_TABLE_OPTIONS(how)};
     cli_words w;
-    int status = cli_read(self, argc, argv, options, 1, &w, 1, 1);
+    int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &w, 1, 1);
     if (status >= 0) return status;
     if (strcmp(w.words[0], "-") == 0) {
         cli_fail("new: the recipe names the table, which must be a file");
@@ -139,7 +146,7 @@ int cli_new(int argc, char **argv, const cli_command *self) {
     }
     soma_context *ctx = cli_context(0);
     if (!ctx) return CLI_FAILED;
-    status = write_recipe(ctx, w.words[0], target);
+    status = write_recipe(ctx, w.words[0], target, &how);
     soma_context_free(ctx);
     return status;
 }

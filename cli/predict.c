@@ -4,8 +4,11 @@
 #include <jansson.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define ROWS 256
 
@@ -82,7 +85,8 @@ static void write_row(const writer *w, const float *y) {
     bool valued = soma_model_is_valued(w->m);
     const char *name = soma_model_class_name(w->m, best);
     if (w->lines) fputs("{\"prediction\": ", w->out);
-    if (valued) fprintf(w->out, "%.9g", (double)y[0]);
+    if (valued && !isfinite(y[0])) fputs(w->lines ? "null" : "nan", w->out);
+    else if (valued) fprintf(w->out, "%.9g", (double)y[0]);
     else if (w->lines) json_text(w->out, name);
     else csv_text(w->out, name);
     if (w->lines && w->proba) fputs(", \"probabilities\": {", w->out);
@@ -112,16 +116,30 @@ static int answer(soma_context *ctx, const writer *w, soma_rows *rows, int64_t i
     return soma_error_status(ctx) == SOMA_OK ? CLI_FINE : cli_error(ctx);
 }
 
-static FILE *open_out(const char *path) {
-    FILE *out = path ? fopen(path, "wb") : stdout;
-    if (!out) cli_fail("%s: cannot write: %s", path, strerror(errno));
-    return out;
+/* Where results go: standard output, or a file that takes its name when it is whole. What is no regular file (a pipe, /dev/null) is written as it is.
+ */
+typedef struct target {
+    FILE *file;
+    const char *path; /* NULL: standard output */
+    char part[4200];  /* the file until it is whole; "": none */
+} target;
+
+static bool open_out(target *t, const char *path) {
+    struct stat st;
+    t->path = path, t->part[0] = 0, t->file = stdout;
+    if (!path) return true;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode)) snprintf(t->part, sizeof t->part, "%.4100s.%ld.part", path, (long)getpid());
+    if (!(t->file = fopen(*t->part ? t->part : path, "wb"))) return cli_fail("%s: cannot write: %s", path, strerror(errno)), false;
+    return true;
 }
-static int close_out(FILE *out, const char *path, int status) {
-    bool bad = ferror(out) != 0;
-    if (path) bad = fclose(out) != 0 || bad;
-    else bad = fflush(out) != 0 || bad;
-    if (bad && status == CLI_FINE) return cli_fail("%s: cannot write: %s", path ? path : "standard output", strerror(errno ? errno : EIO));
+static int close_out(target *t, int status) {
+    errno = 0;
+    bool bad = fflush(t->file) != 0 || ferror(t->file);
+    int error = errno;
+    if (t->path && fclose(t->file) != 0) bad = true, error = errno;
+    if (!bad && status == CLI_FINE && *t->part && rename(t->part, t->path) != 0) bad = true, error = errno;
+    if (*t->part && (bad || status != CLI_FINE)) unlink(t->part);
+    if (bad && status == CLI_FINE) return cli_fail("%s: cannot write: %s", t->path ? t->path : "standard output", strerror(error ? error : EIO));
     return status;
 }
 
@@ -131,9 +149,11 @@ static int predict(soma_context *ctx, writer *w, const char *model, const char *
     if (w->proba && soma_model_is_valued(w->m)) return cli_fail("--proba: the model predicts a number, no class");
     soma_rows *rows = open_rows(ctx, w->m, table, &inputs);
     if (!rows) return cli_error(ctx);
-    if (!(w->out = open_out(path))) return CLI_FAILED;
+    target t;
+    if (!open_out(&t, path)) return CLI_FAILED;
+    w->out = t.file;
     w->outputs = soma_model_outputs(w->m);
-    return close_out(w->out, path, answer(ctx, w, rows, inputs));
+    return close_out(&t, answer(ctx, w, rows, inputs));
 }
 
 int cli_predict(int argc, char **argv, const cli_command *self) {
@@ -228,13 +248,13 @@ int cli_features(int argc, char **argv, const cli_command *self) {
     soma_context *ctx = cli_context(threads);
     if (!ctx) return CLI_FAILED;
     soma_model *m;
-    FILE *out;
+    target t;
     size_t n = path ? strlen(path) : 0;
     bool npy = n > 4 && strcmp(path + n - 4, ".npy") == 0;
     status = CLI_FAILED;
     if (soma_model_load(ctx, cli_model_path(words.words[0], room, sizeof room), &m) != SOMA_OK) cli_error(ctx);
-    else if ((layer = find_layer(ctx, m, name)) >= 0 && (out = open_out(path)))
-        status = close_out(out, path, read_features(ctx, m, (size_t)layer, words.n > 1 ? words.words[1] : "-", out, npy));
+    else if ((layer = find_layer(ctx, m, name)) >= 0 && open_out(&t, path))
+        status = close_out(&t, read_features(ctx, m, (size_t)layer, words.n > 1 ? words.words[1] : "-", t.file, npy));
     soma_context_free(ctx);
     return status;
 }

@@ -20,18 +20,29 @@ static void shape_text(const int64_t *shape, int64_t ndim, char *out, size_t siz
         at += snprintf(out + at, size - (size_t)at, "%s%lld", d ? " x " : "", (long long)shape[d]);
 }
 
+/* Weights of the embeddings of a table's words. */
+static double embedded(const soma_columns *c) {
+    const soma_columns_info *info = soma_columns_about(c);
+    double sum = 0;
+    for (int64_t i = 0; info && i < info->n_features; i++)
+        if (info->features[i].type == SOMA_COLUMN_CATEGORY) sum += (double)(info->features[i].embed * (info->features[i].n_categories + 1));
+    return sum;
+}
+
 /* The table. Totals go to *parameters. */
-static bool layers(soma_context *ctx, soma_recipe *r, const int64_t *shape, int64_t ndim, double *parameters) {
+static bool layers(soma_recipe *r, const soma_columns *columns, const int64_t *shape, int64_t ndim, double *parameters) {
     size_t n = soma_recipe_layer_count(r);
     soma_layer_info *info = calloc(n + 1, sizeof *info);
     double adds = 0;
     char text[64], a[24], b[24];
     bool fine = info && soma_recipe_layers(r, shape, ndim, info) == SOMA_OK;
-    *parameters = 0;
+    *parameters = embedded(columns);
     if (fine) {
         shape_text(shape, ndim, text, sizeof text);
+        if (*parameters > 0) snprintf(text, sizeof text, "%lld", (long long)soma_columns_inputs(columns));
         printf("%-4s %-12s %-16s %12s %14s\n%-4s %-12s %-16s\n", "", "layer", "output", "parameters", "multiply-adds", "", "input", text);
     }
+    if (fine && *parameters > 0) printf("%-4s %-12s %-16lld %12.0f\n", "", "embeddings", (long long)shape[0], *parameters);
     for (size_t i = 0; fine && i < n; i++) {
         shape_text(info[i].shape, info[i].ndim, text, sizeof text);
         printf("%-4zu %-12s %-16s %12lld %14lld\n", i, info[i].kind, text, (long long)info[i].parameters, (long long)info[i].multiply_adds);
@@ -39,7 +50,6 @@ static bool layers(soma_context *ctx, soma_recipe *r, const int64_t *shape, int6
     }
     if (fine) printf("%s parameters, %s multiply-adds a sample\n", large(*parameters, a, sizeof a), large(adds, b, sizeof b));
     free(info);
-    (void)ctx;
     return fine;
 }
 
@@ -54,7 +64,7 @@ static int of_model(soma_context *ctx, const char *word) {
     soma_model_input(m, &shape, &ndim);
     int64_t width = soma_model_columns(m) ? soma_columns_width(soma_model_columns(m)) : 0;
     if (width) shape = &width;
-    return layers(ctx, soma_model_recipe(m), shape, ndim, &parameters) ? CLI_FINE : cli_error(ctx);
+    return layers(soma_model_recipe(m), soma_model_columns(m), shape, ndim, &parameters) ? CLI_FINE : cli_error(ctx);
 }
 
 /* Bytes of the plan's intermediate values, from its first line. */
@@ -86,7 +96,7 @@ static int of_recipe(soma_context *ctx, cli_recipe *r, const char *data, bool wh
     bool fine = soma_recipe_data(r->recipe, data, &train, NULL) == SOMA_OK && soma_dataset_shape(train, &shape, &ndim) == SOMA_OK;
     int64_t width = fine && soma_dataset_columns(train) ? soma_columns_width(soma_dataset_columns(train)) : 0; /* behind embeddings */
     if (width) shape = &width;
-    if (fine && !whole) fine = layers(ctx, r->recipe, shape, ndim, &parameters);
+    if (fine && !whole) fine = layers(r->recipe, soma_dataset_columns(train), shape, ndim, &parameters);
     if (fine && !whole) fine = (state = optimizer_bytes(r->recipe, train)) >= 0;
     fine = fine && soma_train_explain(r->recipe, data, &plan) == SOMA_OK;
     if (!fine && soma_recipe_problem_count(r->recipe) > before) return cli_recipe_complain(r, before), CLI_FAILED;

@@ -14,7 +14,7 @@ static volatile int stop;
 
 /* The first Ctrl-C stops after the step; the next one ends the program. */
 static void on_signal(int number) {
-    stop = 1;
+    stop = number;
     signal(number, SIG_DFL);
 }
 
@@ -147,7 +147,7 @@ static int finish(soma_context *ctx, const arguments *a, const cli_recipe *r, co
     if (!write_run(ctx, a, result, result->stopped ? "stopped" : "finished")) return cli_error(ctx);
     if (result->stopped) {
         printf("stopped in epoch %lld; to go on:\n  soma train --resume %s\n", (long long)result->epochs + 1, a->out);
-        return CLI_FINE;
+        return 128 + stop; /* as shells say it: not finished */
     }
     if (a->show) show(ctx, a, r, result->model);
     char score[80];
@@ -205,7 +205,7 @@ static int train(soma_context *ctx, arguments *a) {
 }
 
 int cli_train(int argc, char **argv, const cli_command *self) {
-    arguments a = {.seed = -1, .checkpoint = 10};
+    arguments a = {.seed = -1, .folds = -1, .checkpoint = 10};
     const cli_option options[] = {
         {"--data", "DIR", "where data paths start (or SOMA_DATA)", CLI_TEXT, &a.data},
         {"--out", "DIR", "folder of the run; default runs/NAME", CLI_TEXT, &a.out},
@@ -234,7 +234,7 @@ int cli_train(int argc, char **argv, const cli_command *self) {
     }
     soma_context *ctx = cli_context(a.threads);
     if (!ctx) return CLI_FAILED;
-    if (a.folds) {
+    if (a.folds >= 0) {
         struct sigaction action = {.sa_handler = on_signal};
         sigaction(SIGINT, &action, NULL), sigaction(SIGTERM, &action, NULL);
         status = a.resume || a.out

@@ -49,7 +49,7 @@ SOMA_WITH_OPTS(soma_dataset *, soma_dataset_generate, (soma_context * ctx, const
 /* Generator i and what it makes; NULL beyond the last. */
 SOMA_API const char *soma_generator_name(size_t i);
 SOMA_API const char *soma_generator_doc(size_t i);
-/* A draw from the beta distribution of alpha (above 0) and alpha, a function of seed and counter; for mixup. */
+/* A draw from the beta distribution of alpha (above 0) and alpha, a function of seed and counter; for mixup. NaN for another alpha. */
 SOMA_API double soma_draw_beta(uint64_t seed, uint64_t counter, double alpha);
 /* What bytes are multiplied by to become inputs; 1 where inputs are floats already. */
 SOMA_API double soma_dataset_scale(const soma_dataset *d);

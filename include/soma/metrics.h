@@ -1,4 +1,5 @@
-/* How good predictions are: the metrics of scikit-learn, under its names. Classes are numbers from 0. */
+/* How good predictions are: the metrics of scikit-learn, under its names. Classes are numbers from 0. What cannot be computed (NULL, a
+ * class outside, no samples) is NaN. */
 #ifndef SOMA_METRICS_H
 #define SOMA_METRICS_H
 

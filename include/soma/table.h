@@ -93,7 +93,7 @@ typedef struct soma_columns_info {
 } soma_columns_info;
 
 typedef struct soma_columns_opts {
-    const char *target;   /* a column's name; default: the last column */
+    const char *target;   /* a column's name; default: the last column that is not empty */
     soma_task task;       /* default: classes for words and for few whole numbers (at most 20 different), else a value */
     soma_scaling scaling; /* of numbers: by mean and deviation (default), to [0, 1], by median and quartiles, or none */
     soma_missing missing; /* default: an error that says where; else rows are left out, or cells become the mean or the median (of categories: the

@@ -30,6 +30,7 @@ static double gamma_draw(pen *p, double alpha) {
 }
 
 double soma_draw_beta(uint64_t seed, uint64_t counter, double alpha) {
+    if (!(alpha > 0 && alpha < 1e300)) return __builtin_nan("");
     soma__fpmode mode = soma__fpmode_enter();
     pen p = {.seed = seed, .counter = counter};
     double a = gamma_draw(&p, alpha), b = gamma_draw(&p, alpha);

@@ -104,7 +104,7 @@ static bool is(const char **p, const char *end, char c) { return *p < end && **p
 /* Days since 1970-01-01 in the Gregorian calendar (years as 400-year cycles that begin in March). */
 static double days(int y, int m, int d) {
     y -= m <= 2;
-    int era = y / 400, of_era = y - era * 400, of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+    int era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400, of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
     int since = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
     return since;
 }

@@ -82,6 +82,10 @@ static bool fit_number(const fit *f, const tally *t, soma_scaling scaling, soma_
     bool median = f->o->missing == SOMA_MISSING_MEDIAN && t->missing;
     if ((scaling == SOMA_SCALE_ROBUST || median) && !quartiles(f, t, q)) return false;
     mean += t->first;
+    if (!isfinite(mean) || !isfinite(variance)) {
+        soma_error_raise(f->ctx, SOMA_ERROR_FORMAT, "%s: column '%s' has numbers that are too large to be scaled", f->t->name, out->name);
+        return false;
+    }
     out->fill = median ? q[1] : mean;
     if (scaling == SOMA_SCALE_STANDARD) out->center = mean, width = __builtin_sqrt(variance > 0 ? variance : 0);
     if (scaling == SOMA_SCALE_MINMAX) out->center = t->min, width = t->max - t->min;
@@ -131,6 +135,7 @@ static bool fit_target(fit *f, int64_t place, const tally *t) {
 static bool choose(fit *f, bool *input, int64_t *target) {
     int64_t n = f->t->n;
     *target = f->o->target ? soma_table_find(f->t, f->o->target) : n - 1;
+    while (!f->o->target && *target > 0 && f->t->columns[*target].type == SOMA_COLUMN_EMPTY) --*target; /* lines that end with a delimiter */
     if (*target < 0) return refuse(f->ctx, SOMA_ERROR_ARGUMENT, "the table has no column", f->o->target);
     soma_column a;
     soma_table_column(f->t, *target, &a);
@@ -224,7 +229,8 @@ soma_columns *soma_columns_fit_v(soma_context *ctx, const soma_table *t, const i
     if (!ctx || !soma_options_read(ctx, "columns_fit", &o, sizeof o, options, size)) return NULL;
     if (!t || n < 0 || (rows && !n) || o.n_ignore < 0 || (o.n_ignore && !o.ignore))
         return refuse(ctx, SOMA_ERROR_ARGUMENT, "a table and one row or more are wanted", NULL);
-    if ((unsigned)o.scaling > SOMA_SCALE_NONE || (unsigned)o.missing > SOMA_MISSING_FLAG || (unsigned)o.task > SOMA_TASK_VALUE)
+    if ((unsigned)o.scaling > SOMA_SCALE_NONE || (unsigned)o.missing > SOMA_MISSING_FLAG || (unsigned)o.task > SOMA_TASK_VALUE || o.embed < 0 ||
+        o.embed > 1 << 16)
         return refuse(ctx, SOMA_ERROR_ARGUMENT, "an option is none of its list", NULL);
     soma_columns *c = soma_scope_memory(ctx, sizeof *c);
     if (!c) return NULL;

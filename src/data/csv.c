@@ -66,6 +66,13 @@ static soma_status begin(soma__csv *c, soma__dialect dialect) {
     if (c->to - c->from >= 2 && ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff)))
         return fail(c, SOMA_ERROR_FORMAT, "line 1, column 1: this is UTF-16; save the file as UTF-8");
     if (c->to - c->from >= 3 && memcmp(b, "\xef\xbb\xbf", 3) == 0) c->from += 3;
+    c->line = c->next_line = 1;
+    while (c->to - c->from > 1 && c->buffer[c->from] == '#' && strchr(" #\t\r\n", c->buffer[c->from + 1])) { /* remarks before the table */
+        const char *end = memchr(c->buffer + c->from, '\n', c->to - c->from);
+        if (!end) break;
+        c->from = (size_t)(end - c->buffer) + 1;
+        c->next_line++;
+    }
     if (!dialect.delimiter) {
         size_t n = c->to - c->from;
         dialect = soma__csv_sniff(&c->alloc, c->buffer + c->from, n < SNIFFED ? n : SNIFFED, n > SNIFFED || !c->ended);
@@ -73,7 +80,6 @@ static soma_status begin(soma__csv *c, soma__dialect dialect) {
     if (!dialect.quote) dialect.quote = '"';
     if (!dialect.decimal) dialect.decimal = '.';
     set_dialect(c, dialect);
-    c->line = c->next_line = 1;
     return SOMA_OK;
 }
 
@@ -115,8 +121,8 @@ static attempt quoted(soma__csv *c, size_t *at, size_t line_start, int64_t line,
     for (;;) {
         const char *close = memchr(c->buffer + i, q, c->to - i);
         size_t end = close ? (size_t)(close - c->buffer) : c->to;
-        if (end - open > RECORD_MOST || (!close && c->ended))
-            return broken(c, line, open - line_start + 1, "the quote that opens here is never closed");
+        if (!close && c->ended) return broken(c, line, open - line_start + 1, "the quote that opens here is never closed");
+        if (end - open > RECORD_MOST) return broken(c, line, open - line_start + 1, "the quote that opens here is not closed within 16 MiB");
         if (!close || (end + 1 == c->to && !c->ended)) return CUT;
         i = end + 1;
         if (c->buffer[i] != q || i == c->to) break;

@@ -1,6 +1,8 @@
 /* Which dialect: the one in which most records have the same number of cells, two or more. */
 #include "data/csv.h"
 
+#include "data/cell.h"
+
 #include <string.h>
 
 #define RECORDS 200
@@ -34,6 +36,24 @@ static double agreement(const soma_allocator *alloc, const char *text, size_t n,
     return best_count > 1 ? (double)best / (double)records : 0;
 }
 
+/* ',' where cells are numbers with a comma, and none is one with a point. */
+static char decimal_of(const soma_allocator *alloc, const char *text, size_t n, soma__dialect d) {
+    soma__csv c;
+    size_t commas = 0, points = 0;
+    double v;
+    bool got = true;
+    if (soma__csv_open(&c, alloc, NULL, text, n, d) == SOMA_OK)
+        for (int r = 0; r < RECORDS && soma__csv_next(&c, &got) == SOMA_OK && got; r++)
+            for (size_t k = 0; k < c.n_cells; k++) {
+                const soma__cell *cell = &c.cells[k];
+                if (!cell->n) continue;
+                commas += memchr(cell->text, ',', cell->n) && soma__cell_number(cell->text, cell->n, ',', &v);
+                points += memchr(cell->text, '.', cell->n) && soma__cell_number(cell->text, cell->n, '.', &v);
+            }
+    soma__csv_close(&c);
+    return commas && !points ? ',' : '.';
+}
+
 soma__dialect soma__csv_sniff(const soma_allocator *alloc, const char *text, size_t n, bool more) {
     static const char delimiters[] = "\t;|, "; /* a comma stands within the cells of the ones before it more often than the other way round */
     soma__dialect best = {',', '"', '.'};
@@ -42,15 +62,8 @@ soma__dialect soma__csv_sniff(const soma_allocator *alloc, const char *text, siz
         soma__dialect now = {*d, !quotes(text, n, '"', *d) && quotes(text, n, '\'', *d) ? '\'' : '"', '.'};
         double share = agreement(alloc, text, n, more, now);
         if (*d == ' ' && most > 0.5) break;
-        if (share > most + 0.05) most = share, best = now;
+        if (share > most + 0.05 || (share == 1 && most < 1)) most = share, best = now;
     }
-    if (best.delimiter == ';' || best.delimiter == '\t') { /* 3,14 and never 3.14 */
-        size_t commas = 0, points = 0;
-        for (size_t i = 1; i + 1 < n; i++) {
-            bool between = (unsigned)(text[i - 1] - '0') < 10 && (unsigned)(text[i + 1] - '0') < 10;
-            commas += between && text[i] == ',', points += between && text[i] == '.';
-        }
-        if (commas && !points) best.decimal = ',';
-    }
+    best.decimal = decimal_of(alloc, text, n, best);
     return best;
 }

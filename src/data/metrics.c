@@ -10,12 +10,14 @@
 
 double soma_accuracy(const int64_t *predicted, const int64_t *targets, int64_t n) {
     int64_t right = 0;
+    if (!predicted || !targets) return (double)NAN;
     for (int64_t i = 0; i < n; i++) right += predicted[i] == targets[i];
     return n > 0 ? (double)right / (double)n : (double)NAN;
 }
 
 double soma_top_k_accuracy(const float *scores, const int64_t *targets, int64_t n, int64_t classes, int64_t k) {
     int64_t right = 0;
+    if (!scores || !targets || classes < 1) return (double)NAN;
     for (int64_t i = 0; i < n; i++) {
         int64_t t = targets[i], before = 0;
         if (t < 0 || t >= classes) continue;
@@ -48,12 +50,20 @@ static int64_t row(const int64_t *matrix, int64_t classes, int64_t c) {
     return sum;
 }
 
-double soma_precision(const int64_t *m, int64_t classes, int64_t c) { return ratio(m[c * classes + c], column(m, classes, c)); }
-double soma_recall(const int64_t *m, int64_t classes, int64_t c) { return ratio(m[c * classes + c], row(m, classes, c)); }
-double soma_f1(const int64_t *m, int64_t classes, int64_t c) { return ratio(2 * m[c * classes + c], column(m, classes, c) + row(m, classes, c)); }
+static bool has(const int64_t *m, int64_t classes, int64_t c) { return m && c >= 0 && c < classes; }
+double soma_precision(const int64_t *m, int64_t classes, int64_t c) {
+    return has(m, classes, c) ? ratio(m[c * classes + c], column(m, classes, c)) : (double)NAN;
+}
+double soma_recall(const int64_t *m, int64_t classes, int64_t c) {
+    return has(m, classes, c) ? ratio(m[c * classes + c], row(m, classes, c)) : (double)NAN;
+}
+double soma_f1(const int64_t *m, int64_t classes, int64_t c) {
+    return has(m, classes, c) ? ratio(2 * m[c * classes + c], column(m, classes, c) + row(m, classes, c)) : (double)NAN;
+}
 
 double soma_log_loss(const float *probabilities, const int64_t *targets, int64_t n, int64_t classes) {
     double sum = 0;
+    if (!probabilities || !targets) return (double)NAN;
     soma__fpmode mode = soma__fpmode_enter();
     for (int64_t i = 0; i < n; i++) {
         double p = targets[i] >= 0 && targets[i] < classes ? (double)probabilities[i * classes + targets[i]] : 0;
@@ -75,6 +85,9 @@ static int by_score(const void *a, const void *b) {
 
 /* Mann and Whitney's statistic from the ranks. */
 double soma_roc_auc(soma_context *ctx, const float *scores, const int64_t *targets, int64_t n, int64_t classes, int64_t positive) {
+    if (!ctx || !scores || !targets || n < 0 || positive < 0 || positive >= classes) return (double)NAN;
+    for (int64_t i = 0; i < n; i++)
+        if (isnan(scores[i * classes + positive])) return (double)NAN;
     const soma_allocator *alloc = soma_context_allocator(ctx);
     size_t bytes = (size_t)(n > 0 ? n : 1) * sizeof(scored);
     scored *s = soma__alloc(alloc, bytes);
@@ -85,7 +98,6 @@ double soma_roc_auc(soma_context *ctx, const float *scores, const int64_t *targe
     for (int64_t from = 0, to; from < n; from = to) {
         int64_t here = 0;
         for (to = from; to < n && s[to].score == s[from].score; to++) here += s[to].positive;
-        if (to == from) to = from + 1; /* a NaN */
         ranks += (double)here * ((double)(from + to + 1) / 2), many += (double)here;
     }
     soma__free(alloc, s, bytes);
@@ -95,18 +107,21 @@ double soma_roc_auc(soma_context *ctx, const float *scores, const int64_t *targe
 
 double soma_mean_absolute_error(const float *predicted, const float *targets, int64_t n) {
     double sum = 0;
+    if (!predicted || !targets) return (double)NAN;
     for (int64_t i = 0; i < n; i++) sum += fabs((double)predicted[i] - (double)targets[i]);
     return n > 0 ? sum / (double)n : (double)NAN;
 }
 
 double soma_root_mean_squared_error(const float *predicted, const float *targets, int64_t n) {
     double sum = 0;
+    if (!predicted || !targets) return (double)NAN;
     for (int64_t i = 0; i < n; i++) sum += ((double)predicted[i] - (double)targets[i]) * ((double)predicted[i] - (double)targets[i]);
     return n > 0 ? sqrt(sum / (double)n) : (double)NAN;
 }
 
 double soma_r2(const float *predicted, const float *targets, int64_t n) {
     double mean = 0, spread = 0, errors = 0;
+    if (!predicted || !targets) return (double)NAN;
     for (int64_t i = 0; i < n; i++) mean += (double)targets[i] / (double)n;
     for (int64_t i = 0; i < n; i++) {
         double d = (double)targets[i] - mean, e = (double)predicted[i] - (double)targets[i];

@@ -21,6 +21,9 @@ typedef struct soma__table_column {
     soma_column_type type;
     bool forced; /* a category because the user says so */
     int64_t missing, missing_line, infinite_line, count;
+    int64_t numbers_among, words_among,
+        word_line;                        /* of cells taken for words: how many are numbers, how many are not, and the line of the first such */
+    const char *word;                     /* its text, or a part of it */
     double first, sum, squares, min, max; /* sums of distances to the first value */
     bool whole;
     double numbers[SOMA__NUMBERS_MOST]; /* different ones; count beyond: too many */
@@ -50,6 +53,8 @@ struct soma_table {
 /* Reads all of the table; false with the error pending. memory: instead of the file `name`. */
 bool soma__table_read(soma_table *t, const void *memory, size_t bytes, const soma_table_opts *o);
 void soma__table_note(soma_table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A name for column i that none of those before it has: what is wanted (NULL or "": c1, c2, ...), perhaps with a number behind it. */
+const char *soma__column_name(soma_scope *scope, const char *wanted, const char *const *before, int64_t i);
 /* The number of a word, a new one if it is not there; -1: too many, -2: out of memory. */
 int32_t soma__words_put(soma__words *w, soma_scope *scope, const char *text, size_t n);
 /* The number of a word in a sorted list of categories; -1 when it is none. */

@@ -54,8 +54,9 @@ static bool refuse(soma_context *ctx, soma_status s, const char *table, const ch
 /* Finds a feature's column. classes: its cells are places in the feature's list, numbers, too. */
 static bool bind(soma_context *ctx, const soma_table *t, const soma_columns *c, const soma_feature *f, int64_t place, bool classes, bound *out) {
     soma_column a;
-    out->place = c->info.header ? soma_table_find(t, f->name) : t->n == c->info.width ? place : -1;
-    if (out->place < 0 && c->info.header) return refuse(ctx, SOMA_ERROR_ARGUMENT, t->name, "there is no column", f->name);
+    bool by_name = c->info.header && t->header;
+    out->place = by_name ? soma_table_find(t, f->name) : t->n == c->info.width ? place : -1;
+    if (out->place < 0 && by_name) return refuse(ctx, SOMA_ERROR_ARGUMENT, t->name, "there is no column", f->name);
     if (out->place < 0) {
         soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "%s: the table has %lld columns, %lld are wanted", t->name, (long long)t->n,
                          (long long)c->info.width);
@@ -110,8 +111,11 @@ static bool choose(soma_context *ctx, source *s, const int64_t *rows, int64_t n,
         if (missing >= 0) continue;
         bool known = info->task != SOMA_TASK_CLASSES || class_of(s, y) >= 0;
         if (!known) {
-            soma_error_raise(ctx, SOMA_ERROR_RANGE, "%s: column '%s' has a class in row %lld that is not known from training", s->t->name,
-                             target.name, (long long)row + 1);
+            char text[40];
+            double cell = soma_table_cell(s->t, row, s->target.place);
+            soma__number_text(cell, text, sizeof text);
+            soma_error_raise(ctx, SOMA_ERROR_RANGE, "%s: column '%s' has the class '%s' in row %lld, which is not known from training", s->t->name,
+                             target.name, target.type == SOMA_COLUMN_CATEGORY ? target.categories[(int64_t)cell] : text, (long long)row + 1);
             return false;
         }
         s->rows[(*count)++] = row;
@@ -151,7 +155,8 @@ soma_dataset *soma_table_dataset(soma_table *t, soma_columns *c, const int64_t *
         if (!bind(ctx, t, c, &c->info.features[k], c->info.places[k], false, &s->features[k])) return NULL;
     bool classes = c->info.task == SOMA_TASK_CLASSES;
     if (!bind(ctx, t, c, &c->info.target, c->info.target_place, classes, &s->target)) return NULL;
-    *d = (soma_dataset){.ctx = ctx, .source = s, .columns = c, .table = t, .valued = !classes, .features = c->inputs, .ndim = 1, .shape = {c->inputs}};
+    *d =
+        (soma_dataset){.ctx = ctx, .source = s, .columns = c, .table = t, .valued = !classes, .features = c->inputs, .ndim = 1, .shape = {c->inputs}};
     d->sample = sample;
     if (classes && !bind_classes(ctx, s)) return NULL;
     soma__fpmode mode = soma__fpmode_enter();
@@ -185,36 +190,55 @@ static bool next(soma_rows *r) {
     return s == SOMA_OK && got;
 }
 
-static bool cell_is(const soma__cell *c, const char *name) { return strncmp(c->text, name, c->n) == 0 && !name[c->n]; }
+/* The first record as names, as a table would have them. */
+static const char **names_of(soma_rows *r) {
+    soma_scope *scope = soma_scope_innermost(r->ctx);
+    const char **names = soma_scope_memory(r->ctx, (r->n + 1) * sizeof *names);
+    for (size_t i = 0; names && i < r->n; i++) {
+        const char *wanted = soma__copy_text(scope, r->csv.cells[i].text, r->csv.cells[i].n);
+        if (!wanted || !(names[i] = soma__column_name(scope, wanted, names, (int64_t)i))) return NULL;
+    }
+    return names;
+}
+
+static bool wrong_width(soma_rows *r) {
+    const soma_columns_info *info = &r->c->info;
+    if (info->task)
+        soma_error_raise(r->ctx, SOMA_ERROR_ARGUMENT, "%s: the table has %zu columns%s; the model was trained on %lld, the target counted", r->name,
+                         r->n, info->header ? " and none of the model's names" : "", (long long)info->width);
+    else
+        soma_error_raise(r->ctx, SOMA_ERROR_ARGUMENT, "%s: the table has %zu columns, the model takes %lld numbers", r->name, r->n,
+                         (long long)info->width);
+    return false;
+}
 
 /* The first record: names, or already a row. */
 static bool find_places(soma_rows *r) {
     const soma_columns_info *info = &r->c->info;
     int64_t known = 0, words = 0;
     r->n = r->csv.n_cells;
+    const char **names = info->header ? names_of(r) : NULL;
+    if (info->header && !names) return false;
     for (int64_t k = 0; k < info->n_features; k++) {
         r->places[k] = -1;
-        for (size_t i = 0; i < r->n && r->places[k] < 0 && info->header; i++)
-            if (cell_is(&r->csv.cells[i], info->features[k].name)) r->places[k] = (int64_t)i, known++;
+        for (size_t i = 0; i < r->n && r->places[k] < 0 && names; i++)
+            if (strcmp(names[i], info->features[k].name) == 0) r->places[k] = (int64_t)i, known++;
     }
     if (known == info->n_features) return true;
     for (int64_t k = 0; k < info->n_features && known; k++)
         if (r->places[k] < 0) return refuse(r->ctx, SOMA_ERROR_ARGUMENT, r->name, "there is no column", info->features[k].name);
     bool shorter = info->task && (int64_t)r->n == info->width - 1; /* without the target */
-    if ((int64_t)r->n != info->width && !shorter) {
-        soma_error_raise(r->ctx, SOMA_ERROR_ARGUMENT, "%s: the table has %zu columns%s; the model was trained on %lld, the target counted", r->name,
-                         r->n, info->header ? " and none of the model's names" : "", (long long)info->width);
-        return false;
-    }
-    r->held = true;
+    if ((int64_t)r->n != info->width && !shorter) return wrong_width(r);
     for (int64_t k = 0; k < info->n_features; k++) {
         double v;
         r->places[k] = info->places[k] - (shorter && info->places[k] > info->target_place);
         const soma__cell *c = &r->csv.cells[r->places[k]];
-        words += info->features[k].type == SOMA_COLUMN_NUMBER && !soma__cell_missing(c->text, c->n) &&
-                 !soma__cell_number(c->text, c->n, r->csv.dialect.decimal, &v);
+        bool numeric = info->features[k].type == SOMA_COLUMN_NUMBER;
+        words += numeric && !soma__cell_missing(c->text, c->n) && !soma__cell_number(c->text, c->n, r->csv.dialect.decimal, &v);
     }
-    if (words) r->held = false; /* names that the model does not know: places count */
+    if (words && info->header)
+        return refuse(r->ctx, SOMA_ERROR_ARGUMENT, r->name, "its first line has other names: there is no column", info->features[0].name);
+    r->held = !words; /* else names that a model without names does not know: places count */
     return true;
 }
 
@@ -242,7 +266,10 @@ static bool row_cell(soma_rows *r, int64_t k, double *out) {
     if (soma__cell_missing(c->text, c->n)) {
         if (r->c->info.missing > SOMA_MISSING_DROP) return true;
         return broken(r, soma__csv_column(&r->csv, place),
-                      "no value, and the model was made without a rule for that (missing: mean, median or flag): column", f->name);
+                      r->c->info.missing == SOMA_MISSING_DROP
+                          ? "no value, and the model was trained on rows that have all (missing: drop): column"
+                          : "no value, and the model was made without a rule for that (missing: mean, median or flag): column",
+                      f->name);
     }
     if (f->type == SOMA_COLUMN_CATEGORY) return *out = soma__categories_find(f->categories, f->n_categories, c->text, c->n), true;
     if (f->type == SOMA_COLUMN_DATE ? soma__cell_date(c->text, c->n, out)

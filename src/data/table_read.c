@@ -87,7 +87,7 @@ static bool are_names(const head *h, size_t shift) {
     return over_numbers || fresh || h->records == 1;
 }
 
-static const char *name_of(soma_table *t, const char *wanted, int64_t i) {
+const char *soma__column_name(soma_scope *scope, const char *wanted, const char *const *before, int64_t i) {
     char room[300];
     for (int again = 1; again < 1000; again++) {
         if (again == 1 && wanted && *wanted) snprintf(room, sizeof room, "%.250s", wanted);
@@ -97,10 +97,10 @@ static const char *name_of(soma_table *t, const char *wanted, int64_t i) {
         while (n && soma__not_utf8(room, n) != SIZE_MAX) n--; /* a cut character */
         room[n] = 0;
         bool taken = false;
-        for (int64_t k = 0; k < i && !taken; k++) taken = strcmp(t->columns[k].about.name, room) == 0;
-        if (!taken) return soma__copy_text(t->scope, room, n);
+        for (int64_t k = 0; k < i && !taken; k++) taken = strcmp(before[k], room) == 0;
+        if (!taken) return soma__copy_text(scope, room, n);
     }
-    return soma__copy_text(t->scope, "c", 1);
+    return soma__copy_text(scope, "c", 1);
 }
 
 /* Columns, header and skipped first line from what was seen. */
@@ -118,10 +118,11 @@ static bool set_columns(soma_table *t, const head *h, const soma_table_opts *o) 
     t->n = (int64_t)n;
     t->columns = soma_scope_memory_in(t->scope, n * sizeof *t->columns);
     t->row = soma_scope_memory_in(t->scope, n * sizeof *t->row);
-    if (!t->columns || !t->row) return false;
+    const char **names = soma_scope_memory_in(t->scope, n * sizeof *names);
+    if (!t->columns || !t->row || !names) return false;
     for (size_t i = 0; i < n; i++) {
         const char *wanted = !t->header ? NULL : i < shift ? "row" : i - shift < h->n_first ? h->first[i - shift] : NULL;
-        if (!(t->columns[i].about.name = name_of(t, wanted, (int64_t)i))) return false;
+        if (!(names[i] = t->columns[i].about.name = soma__column_name(t->scope, wanted, names, (int64_t)i))) return false;
     }
     if (t->skip) soma__table_note(t, "line 1 has %zu cells, the others %zu: it is skipped", h->n_first, n);
     return true;
@@ -153,6 +154,10 @@ static bool add_number(soma__table_column *c, double v, int64_t line) {
 
 static bool add_word(soma_table *t, soma__table_column *c, size_t i, double *out) {
     const soma__cell *cell = &t->csv.cells[i];
+    double v;
+    if (soma__cell_number(cell->text, cell->n, t->dialect.decimal, &v)) c->numbers_among++;
+    else if (!c->words_among++) c->word_line = t->csv.line, c->word = soma__copy_text(t->scope, cell->text, cell->n < 24 ? cell->n : 24);
+    if (c->type == SOMA_COLUMN_TEXT) return true;
     int32_t before = c->words.n, code = soma__words_put(&c->words, t->scope, cell->text, cell->n);
     if (code == -2) return false;
     if (code == -1) c->type = SOMA_COLUMN_TEXT, code = 0;
@@ -185,7 +190,7 @@ static bool add_cell(soma_table *t, size_t i, double *out) {
                                               : false;
     if (fits) return *out = v, add_number(c, v, t->csv.line);
     if (c->type == SOMA_COLUMN_NUMBER || c->type == SOMA_COLUMN_DATE) c->type = SOMA_COLUMN_CATEGORY, t->again = true;
-    return c->type != SOMA_COLUMN_CATEGORY || add_word(t, c, i, out);
+    return (c->type != SOMA_COLUMN_CATEGORY && c->type != SOMA_COLUMN_TEXT) || add_word(t, c, i, out);
 }
 
 static bool wrong_count(soma_table *t) {

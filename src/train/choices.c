@@ -131,7 +131,7 @@ static const soma__field train_fields[] = {
     {"input_noise", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "deviation of noise on inputs"},
     {"mixup", SOMA__NUMBER, "0", 0, 1000, false, false, "alpha of the beta distribution by which samples are mixed; 0: they are not"},
     {"patience", SOMA__INTEGER, "0", 0, 1000000, false, false,
-     "epochs without a better test loss after which the run ends; the best weights come back"},
+     "epochs without a better test loss after which the run ends; the best weights come back (chosen by the test part, so its scores flatter)"},
     {"average", SOMA__CHOICE, "\"none\"", 0, 0, false, false,
      "none|ema|swa: the model is an average of weights: exponential by steps, or equal by epochs"},
     {"average_decay", SOMA__NUMBER, "0.999", 0, 1, false, false, "of ema: what is left of the average after a step"},

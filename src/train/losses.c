@@ -64,10 +64,15 @@ static const soma__field huber_fields[] = {{"delta", SOMA__NUMBER, "1", 0, __bui
 #define VALUE .answer = SOMA__VALUES, .outputs = 1
 static const soma__kind losses[] = {
     {.name = "cross_entropy", .main = "label_smoothing", SOMA__FIELDS(cross_entropy_fields), .loss = cross_entropy, SCORES, .told = probabilities},
-    {.name = "nll_loss", SOMA__FIELDS(weight_fields), .loss = nll_loss, SCORES, .told = exponential},
+    {.name = "nll_loss", SOMA__FIELDS(weight_fields), .loss = nll_loss, SCORES, .wants = "log_softmax logsigmoid", .told = exponential},
     {.name = "multi_margin_loss", .main = "margin", SOMA__FIELDS(multi_margin_fields), .loss = multi_margin_loss, SCORES, .told = probabilities},
     {.name = "bce_with_logits", SOMA__FIELDS(weight_fields), .loss = bce_with_logits, ONE_SCORE, .told = of_logit},
-    {.name = "binary_cross_entropy", SOMA__FIELDS(weight_fields), .loss = binary_cross_entropy, ONE_SCORE, .told = both},
+    {.name = "binary_cross_entropy",
+     SOMA__FIELDS(weight_fields),
+     .loss = binary_cross_entropy,
+     ONE_SCORE,
+     .wants = "sigmoid hardsigmoid",
+     .told = both},
     {.name = "hinge_loss", .main = "margin", SOMA__FIELDS(hinge_fields), .loss = hinge_loss, ONE_SCORE, .told = of_logit},
     {.name = "soft_margin_loss", .loss = soft_margin_loss, ONE_SCORE, .told = of_logit},
     {.name = "mse_loss", .loss = mse_loss, VALUE, .told = same},

@@ -26,6 +26,14 @@ static bool mistaken(soma_model *m, const char *where, const char *sentence) {
     return false;
 }
 
+/* Is a word one of a list of words? */
+static bool named_in(const char *word, const char *list) {
+    size_t n = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)); at += n)
+        if ((at == list || at[-1] == ' ') && (!at[n] || at[n] == ' ')) return true;
+    return false;
+}
+
 /* Does the last layer give what the loss wants? */
 static bool fits_loss(soma_model *m, const soma_layer_info *last) {
     const soma__kind *loss = m->recipe->loss.kind;
@@ -33,6 +41,13 @@ static bool fits_loss(soma_model *m, const soma_layer_info *last) {
     snprintf(where, sizeof where, "/model/%zu", m->recipe->n_layers - 1);
     if (last->ndim != 1) {
         snprintf(sentence, sizeof sentence, "the last layer gives %lld dimensions; one is wanted", (long long)last->ndim);
+        return mistaken(m, where, sentence);
+    }
+    static const char blocks[] = "repeat block residual parallel"; /* what ends in them is not looked at */
+    if (loss->wants && !named_in(last->kind, loss->wants) && !named_in(last->kind, blocks)) {
+        snprintf(sentence, sizeof sentence, "%s wants %s as the last layer, not %s; %s takes scores", loss->name,
+                 loss->answer == SOMA__BINARY ? "sigmoid" : "log_softmax", last->kind,
+                 loss->answer == SOMA__BINARY ? "bce_with_logits" : "cross_entropy");
         return mistaken(m, where, sentence);
     }
     if (loss->outputs && last->shape[0] != loss->outputs) {

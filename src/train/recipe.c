@@ -178,8 +178,14 @@ const char *soma_recipe_word(const soma_recipe *r, const char *name, const char 
 /* A loss that nobody chose fits the data. */
 static void settle_loss(soma_recipe *r, const soma_dataset *d) {
     if (r->loss_given || !d || soma_dataset_is_valued(d) == (r->loss.kind->answer == SOMA__VALUES)) return;
+    soma__item fitting = {0};
+    read_word(r, &soma__losses, "/loss", NULL, soma_dataset_is_valued(d) ? "mse_loss" : "cross_entropy", &fitting);
+    if (soma_error_status(r->ctx) != SOMA_OK) {
+        json_decref(fitting.fields);
+        return;
+    }
     json_decref(r->loss.fields);
-    read_word(r, &soma__losses, "/loss", NULL, soma_dataset_is_valued(d) ? "mse_loss" : "cross_entropy", &r->loss);
+    r->loss = fitting;
     r->text = NULL;
 }
 
@@ -189,6 +195,7 @@ soma_status soma_recipe_data(soma_recipe *r, const char *folder, soma_dataset **
     if (!sound(r)) return r ? soma_error_status(r->ctx) : SOMA_ERROR_ARGUMENT;
     if (!r->data.kind) return soma_error_raise(r->ctx, SOMA_ERROR_STATE, "recipe: a model file's recipe has no data");
     if (r->data.kind->data(r->ctx, r->data.fields, folder, train, test)) settle_loss(r, train ? *train : test ? *test : NULL);
+    else if (soma_error_status(r->ctx) == SOMA_ERROR_ARGUMENT) soma__problem_here(r, "/data");
     return soma_error_status(r->ctx);
 }
 
@@ -234,8 +241,14 @@ soma_module *soma_recipe_model(soma_recipe *r, const int64_t *shape, int64_t ndi
         int64_t in[SOMA_MAX_DIMS], in_ndim = ndim;
         memcpy(in, now, sizeof in);
         if (!through(r, i, now, &ndim)) return NULL;
-        if (!parts || !(parts[i] = r->layers[i].kind->build(&b, r->layers[i].fields, in, in_ndim)) || !takes(r, i, parts[i], in, in_ndim))
+        if (!parts) return NULL;
+        if (!(parts[i] = r->layers[i].kind->build(&b, r->layers[i].fields, in, in_ndim))) {
+            char where[64];
+            snprintf(where, sizeof where, "/model/%zu", i);
+            soma__problem_here(r, where);
             return NULL;
+        }
+        if (!takes(r, i, parts[i], in, in_ndim)) return NULL;
     }
     return soma_nn_sequential(r->ctx, parts, r->n_layers);
 }

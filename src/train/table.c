@@ -78,31 +78,35 @@ static soma_columns_opts columns_opts(soma_context *ctx, const json_t *f) {
     return o;
 }
 
-/* Which rows are which part; a fit of all rows only tells whether there are classes. */
+/* Which rows are which part; a fit of all rows only tells what the target is. */
 static bool split(soma_context *ctx, const json_t *f, soma_table *t, const soma_columns_opts *columns, int64_t **rows, int64_t *n) {
     static const soma_split_kind kinds[] = {SOMA_SPLIT_STRATIFIED, SOMA_SPLIT_RANDOM, SOMA_SPLIT_STRATIFIED, SOMA_SPLIT_GROUP, SOMA_SPLIT_TIME};
     int kind = choice(f, "split");
-    soma_column last;
-    soma_table_column(t, soma_table_columns(t) - 1, &last);
-    const char *target = columns->target ? columns->target : last.name;
+    char target[600] = "";
     soma_split_opts o = {.kind = kinds[kind],
                          .column = given(f, "by"),
                          .test = SOMA_SET(soma__get(f, "test")),
                          .folds = soma__get_int(f, "folds"),
                          .fold = soma__get_int(f, "fold"),
                          .seed = (uint64_t)soma__get_int(f, "seed")};
-    if (o.kind == SOMA_SPLIT_STRATIFIED && !o.column) {
-        o.column = target;
-        if (!kind) {
-            soma_scope *scope = soma_scope_open(ctx);
-            soma_columns_opts all = *columns;
-            all.missing = SOMA_MISSING_MEAN; /* what is missing is told when the training part is fitted */
-            soma_columns *c = soma_columns_fit(ctx, t, NULL, 0, &all);
-            if (c && soma_columns_about(c)->task == SOMA_TASK_VALUE) o.kind = SOMA_SPLIT_RANDOM;
-            if (scope) soma_scope_close(scope);
-        }
+    if (o.folds == 1 || (o.folds < 2 && o.fold))
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "folds is %lld, fold %lld: 2 folds or more are wanted", (long long)o.folds,
+                                (long long)o.fold),
+               false;
+    if (o.column && kind < 3) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "by goes with split: group, or split: time"), false;
+    if (!o.column && o.kind == SOMA_SPLIT_GROUP)
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "split: group wants by: the column of the groups"), false;
+    if (o.kind == SOMA_SPLIT_STRATIFIED) {
+        soma_scope *scope = soma_scope_open(ctx);
+        soma_columns_opts all = *columns;
+        all.missing = SOMA_MISSING_MEAN; /* what is missing is told when the training part is fitted */
+        const soma_columns_info *info = soma_columns_about(soma_columns_fit(ctx, t, NULL, 0, &all));
+        if (info) snprintf(target, sizeof target, "%s", info->target.name);
+        if (info && info->task == SOMA_TASK_VALUE && !kind) o.kind = SOMA_SPLIT_RANDOM;
+        else o.column = target;
+        if (scope) soma_scope_close(scope);
     }
-    return soma_table_split(t, &rows[0], &n[0], &rows[1], &n[1], &o) == SOMA_OK;
+    return soma_error_status(ctx) == SOMA_OK && soma_table_split(t, &rows[0], &n[0], &rows[1], &n[1], &o) == SOMA_OK;
 }
 
 bool soma__table_data(soma_context *ctx, const json_t *f, const char *folder, soma_dataset **train, soma_dataset **test) {
@@ -110,6 +114,8 @@ bool soma__table_data(soma_context *ctx, const json_t *f, const char *folder, so
     soma_columns_opts o = columns_opts(ctx, f);
     int64_t *rows[2] = {NULL, NULL}, n[2] = {0, 0};
     if (!t || !o.ignore) return false;
+    if (given(f, "test_path") && soma__get_int(f, "folds"))
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "folds part the one file: they do not go with test_path"), false;
     if (given(f, "test_path")) {
         if (!(other = open_table(ctx, f, folder, "test_path"))) return false;
     } else if (!split(ctx, f, t, &o, rows, n)) return false;
@@ -223,7 +229,9 @@ soma_module *soma__columns_module(soma_context *ctx, const soma_columns *c, soma
         char name[24];
         if (f->type != SOMA_COLUMN_CATEGORY || !f->embed) continue;
         snprintf(name, sizeof name, "%zu", n);
-        e->embeddings[n] = soma_nn_embedding(ctx, f->n_categories + 1, f->embed, NULL); /* the last row: another word */
+        e->embeddings[n] =
+            soma_nn_embedding(ctx, f->n_categories + 1, f->embed, &(soma_embedding_opts){.padding_idx = SOMA_SET((double)f->n_categories)});
+        /* the last row is another word: zeros */
         if (soma_module_add_child(two[0], name, e->embeddings[n++]) != SOMA_OK) return NULL;
     }
     soma_module *m = soma_nn_module(ctx, "model", in_turn, two);

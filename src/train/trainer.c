@@ -172,8 +172,9 @@ static soma_status not_finite(trainer *t) {
     return soma_error_raise(t->ctx, SOMA_ERROR_NONFINITE,
                             "the loss or the gradient is no finite number at step %lld of epoch %lld; try a smaller learning rate than %g, "
                             "clip_norm: 1 under train, or look for "
-                            "broken values in the data; the model of the last whole epoch is kept",
-                            (long long)t->integers[STEP] + 1, (long long)t->integers[EPOCH] + 1, lr);
+                            "broken values in the data; %s",
+                            (long long)t->integers[STEP] + 1, (long long)t->integers[EPOCH] + 1, lr,
+                            t->integers[EPOCH] ? "the model of the last whole epoch is kept" : "no epoch was whole, so there is no model");
 }
 
 static soma_status step(trainer *t, const soma_batch *b) {

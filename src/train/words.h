@@ -16,7 +16,7 @@ typedef enum soma__field_type {
     SOMA__TEXTS,      /* a list of texts; one alone stands for a list of it */
     SOMA__CHOICE,     /* one of the words that its doc begins with */
     SOMA__COUNT,      /* a whole number, or "all" */
-    SOMA__SCHEDULES, /* a list of schedules, and */
+    SOMA__SCHEDULES,  /* a list of schedules, and */
     SOMA__LAYERS,     /* a list of layers, */
     SOMA__LAYER_LISTS /* a list of such lists: as written out, with all fields */
 } soma__field_type;
@@ -78,6 +78,7 @@ typedef struct soma__kind {
     soma__loss_fn loss;
     soma__answer answer; /* of losses, */
     int64_t outputs;     /* the last layer's outputs that they want; 0: one for each class */
+    const char *wants;   /* what the last layer must be: words, with blanks between; NULL: anything, */
     bool plain;          /* and whether values must not be scaled */
     soma__told_fn told;
     soma__data_fn data;

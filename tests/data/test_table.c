@@ -289,7 +289,7 @@ static void targets_are_classes_or_values(void **state) {
     check_error(ctx, SOMA_ERROR_FORMAT, "line 2: column 'y' is infinite");
     soma_table *other = read("x,y\n1,5\n");
     assert_null(soma_table_dataset(other, soma_columns_fit(ctx, read("x,y\n1,3\n2,7\n3,3\n"), NULL, 0, NULL), NULL, 0));
-    check_error(ctx, SOMA_ERROR_RANGE, "a class in row 1 that is not known");
+    check_error(ctx, SOMA_ERROR_RANGE, "the class '5' in row 1, which is not known");
 }
 
 static void splits_part_the_rows(void **state) {
