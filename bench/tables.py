@@ -30,6 +30,8 @@ variants = {
     "weight decay 1": ["--set", "optimizer.adamw.weight_decay=1"],
     "100, adam, decay 0.01": hidden("{linear: 100}, relu") + adam(0.01),
     "100, adam, decay 0.03": hidden("{linear: 100}, relu") + adam(0.03),
+    "100, batch 200, adam 0.001, decay 0.005, 200 epochs": hidden("{linear: 100}, relu") + [
+        "--set", "optimizer={adam: {lr: 0.001, weight_decay: 0.005}}", "--set", "train={epochs: 200, batch: 200}", "--set", "schedule=none"],
     "64-32, adam, decay 0.07": hidden("{linear: 64}, relu, {linear: 32}, relu") + adam(0.07),
     "200-100, dropout 0.3, label smoothing 0.1": hidden("{linear: 200}, relu, {dropout: 0.3}, {linear: 100}, relu") + ["--set", "loss={cross_entropy: 0.1}"],
     "200-100, dropout 0.3, mixup 0.2": hidden("{linear: 200}, relu, {dropout: 0.3}, {linear: 100}, relu") + ["--set", "train.mixup=0.2"],
