@@ -72,9 +72,10 @@ static bool describe(soma_table *t, soma__table_column *c) {
     }
     if (c->type == SOMA_COLUMN_TEXT)
         soma__table_note(t, "column '%s' is text of more than %d different words; it is no input", a->name, SOMA__WORDS_MOST);
+    int64_t cells = c->numbers_among + c->words_among;
     if (!c->forced && c->numbers_among > 9 * c->words_among && c->word)
         soma__table_note(t, "column '%s': %lld of %lld cells are numbers, but line %lld has '%s'; so they are taken for words", a->name,
-                         (long long)c->numbers_among, (long long)(c->numbers_among + c->words_among), (long long)c->word_line, c->word);
+                         (long long)c->numbers_among, (long long)cells, (long long)c->word_line, c->word);
     if (c->type == SOMA_COLUMN_EMPTY) soma__table_note(t, "column '%s' is empty", a->name);
     if (c->type == SOMA_COLUMN_NUMBER && c->n_numbers <= SOMA__NUMBERS_MOST) return number_categories(t, c);
     return c->type != SOMA_COLUMN_CATEGORY || word_categories(t, c);
