@@ -40,6 +40,17 @@ typedef struct soma_loss_opts {
     uint64_t reserved[4];
 } soma_loss_opts;
 
+/* Options of convolutions, PyTorch's. Of each list the first number stands for the dimensions whose own is 0, but for padding and output_padding. */
+typedef struct soma_conv_opts {
+    int64_t stride[3];         /* default 1 */
+    int64_t padding[3];        /* zeros on both sides of each dimension; default 0 */
+    int64_t dilation[3];       /* default 1 */
+    int64_t groups;            /* default 1 */
+    int64_t same;              /* nonzero: padding='same', for stride 1; of an odd padding the greater part is behind */
+    int64_t output_padding[3]; /* of transposed convolutions; default 0 */
+    uint64_t reserved[4];
+} soma_conv_opts;
+
 #define UNARY(name, kind, doc) SOMA_API soma_tensor *soma_##name(soma_tensor *x);
 #define BINARY(name, kind, doc) SOMA_API soma_tensor *soma_##name(soma_tensor *a, soma_tensor *b);
 #define OP(name, params, doc) SOMA_API soma_tensor *soma_##name params;

@@ -258,6 +258,16 @@ CALL(cross_entropy, soma_cross_entropy_opts, !soma_cross_entropy_v(f->x, f->x, o
 #include "soma/optimizers.def"
 #undef OPTIMIZER
 CALL(schedule_one_cycle, soma_one_cycle_opts, !soma_schedule_one_cycle_v(f->ctx, 1, 5, o, size))
+static soma_tensor *kernel_of(fixture *f, int dims) {
+    const int64_t ones[5] = {1, 1, 1, 1, 1};
+    return soma_zeros(f->ctx, SOMA_F32, ones, dims + 2);
+}
+CALL(conv1d, soma_conv_opts, !soma_conv1d_v(kernel_of(f, 1), kernel_of(f, 1), NULL, o, size))
+CALL(conv2d, soma_conv_opts, !soma_conv2d_v(kernel_of(f, 2), kernel_of(f, 2), NULL, o, size))
+CALL(conv3d, soma_conv_opts, !soma_conv3d_v(kernel_of(f, 3), kernel_of(f, 3), NULL, o, size))
+CALL(conv_transpose1d, soma_conv_opts, !soma_conv_transpose1d_v(kernel_of(f, 1), kernel_of(f, 1), NULL, o, size))
+CALL(conv_transpose2d, soma_conv_opts, !soma_conv_transpose2d_v(kernel_of(f, 2), kernel_of(f, 2), NULL, o, size))
+CALL(conv_transpose3d, soma_conv_opts, !soma_conv_transpose3d_v(kernel_of(f, 3), kernel_of(f, 3), NULL, o, size))
 CALL(dataset_glyphs, soma_glyph_opts, !soma_dataset_glyphs_v(f->ctx, 1, o, size))
 CALL(dataset_generate, soma_generate_opts, !soma_dataset_generate_v(f->ctx, "moons", 1, o, size))
 static const char a_table[] = "x,y\n1,a\n2,b\n3,a\n4,b\n5,a\n6,b\n";
@@ -313,6 +323,12 @@ static const struct {
 #undef OPTIMIZER
     ROW(schedule_one_cycle, soma_one_cycle_opts),
     ROW(dataset_idx, soma_idx_opts),
+    ROW(conv1d, soma_conv_opts),
+    ROW(conv2d, soma_conv_opts),
+    ROW(conv3d, soma_conv_opts),
+    ROW(conv_transpose1d, soma_conv_opts),
+    ROW(conv_transpose2d, soma_conv_opts),
+    ROW(conv_transpose3d, soma_conv_opts),
     ROW(dataset_glyphs, soma_glyph_opts),
     ROW(dataset_generate, soma_generate_opts),
     ROW(table_from_memory, soma_table_opts),
