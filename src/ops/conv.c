@@ -9,42 +9,11 @@
  * being zeros; over the real (kernel position, output channel) backwards; over (sample, output position) for weights. attr: dimensions, groups, then
  * stride, padding before, dilation of each dimension. */
 #include "base/math.h"
-#include "ops/op.h"
+#include "ops/conv.h"
 
 #include <string.h>
 
-enum { DIMS, GROUPS, NUMBERS }; /* of attr, before the three lists */
-
-/* As three dimensions, those that are not there of size 1. */
-typedef struct geometry {
-    int64_t n, groups, c, o; /* channels of a group */
-    int64_t in[3], out[3], k[3], stride[3], pad[3], dilation[3];
-} geometry;
-
-static geometry geometry_of(const int64_t *attr, const int64_t *x, const int64_t *w, const int64_t *y) {
-    geometry g = {.n = x[0], .groups = attr[GROUPS], .c = w[1], .o = w[0] / attr[GROUPS]};
-    int64_t nd = attr[DIMS];
-    for (int d = 0; d < 3; d++) {
-        int64_t from = d - (3 - nd); /* of the dimensions that are there */
-        bool there = from >= 0;
-        g.in[d] = there ? x[2 + from] : 1, g.out[d] = there ? y[2 + from] : 1, g.k[d] = there ? w[2 + from] : 1;
-        g.stride[d] = there ? attr[NUMBERS + from] : 1;
-        g.pad[d] = there ? attr[NUMBERS + nd + from] : 0;
-        g.dilation[d] = there ? attr[NUMBERS + 2 * nd + from] : 1;
-    }
-    return g;
-}
-
-/* A place in three dimensions counted through in C order. */
-static bool advance(int64_t at[3], const int64_t size[3]) {
-    for (int d = 2; d >= 0; d--) {
-        if (++at[d] < size[d]) return true;
-        at[d] = 0;
-    }
-    return false;
-}
-static int64_t place(const int64_t at[3], const int64_t size[3]) { return (at[0] * size[1] + at[1]) * size[2] + at[2]; }
-static int64_t volume(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
+typedef soma__conv geometry;
 
 /* Where tap k of output o lies in the input; false in the border. */
 static bool tap(const geometry *g, const int64_t o[3], const int64_t k[3], int64_t in[3]) {
@@ -55,12 +24,14 @@ static bool tap(const geometry *g, const int64_t o[3], const int64_t k[3], int64
     }
     return inside;
 }
-/* Which output reads input i by tap k; false when none does. */
-static bool reader(const geometry *g, const int64_t i[3], const int64_t k[3], int64_t out[3]) {
+/* Does an output between those that there are, or beyond them, read input i by tap k? *inside: it is there. */
+static bool reader(const geometry *g, const int64_t i[3], const int64_t k[3], int64_t out[3], bool *inside) {
+    *inside = true;
     for (int d = 0; d < 3; d++) {
         int64_t at = i[d] + g->pad[d] - k[d] * g->dilation[d];
-        if (at < 0 || at % g->stride[d] || at / g->stride[d] >= g->out[d]) return false;
+        if (at % g->stride[d]) return false;
         out[d] = at / g->stride[d];
+        *inside = *inside && at >= 0 && out[d] < g->out[d];
     }
     return true;
 }
@@ -88,53 +59,55 @@ static bool reader(const geometry *g, const int64_t i[3], const int64_t k[3], in
         return c->part[0]; \
     } \
     static void forward##suffix(const geometry *g, const T *x, const T *w, T *y) { \
-        int64_t pixels = volume(g->in), results = volume(g->out), taps = volume(g->k), at = 0; \
+        int64_t pixels = soma__conv_volume(g->in), results = soma__conv_volume(g->out), taps = soma__conv_volume(g->k), at = 0; \
         for (int64_t n = 0; n < g->n; n++) \
             for (int64_t o = 0; o < g->groups * g->o; o++) { \
                 const T *xs = x + (n * g->groups + o / g->o) * g->c * pixels, *ws = w + o * g->c * taps; \
                 int64_t out[3] = {0}; \
-                for (int64_t i = 0; i < results; i++, advance(out, g->out)) { \
+                for (int64_t i = 0; i < results; i++, soma__conv_advance(out, g->out)) { \
                     chain##suffix s; \
                     int64_t k[3] = {0}, in[3]; \
                     s.sum = 0, s.n = 0, s.top = 0; \
-                    for (int64_t t = 0; t < taps; t++, advance(k, g->k)) { \
+                    for (int64_t t = 0; t < taps; t++, soma__conv_advance(k, g->k)) { \
                         bool inside = tap(g, out, k, in); \
-                        for (int64_t c = 0; c < g->c; c++) feed##suffix(&s, inside ? xs[c * pixels + place(in, g->in)] : 0, ws[c * taps + t]); \
+                        for (int64_t c = 0; c < g->c; c++) \
+                            feed##suffix(&s, inside ? xs[c * pixels + soma__conv_place(in, g->in)] : 0, ws[c * taps + t]); \
                     } \
                     y[at++] = end##suffix(&s); \
                 } \
             } \
     } \
     static void data##suffix(const geometry *g, const T *y, const T *w, T *x) { \
-        int64_t pixels = volume(g->in), results = volume(g->out), taps = volume(g->k), at = 0; \
+        int64_t pixels = soma__conv_volume(g->in), results = soma__conv_volume(g->out), taps = soma__conv_volume(g->k), at = 0; \
         for (int64_t n = 0; n < g->n; n++) \
             for (int64_t c = 0; c < g->groups * g->c; c++) { \
                 int64_t group = c / g->c, in[3] = {0}; \
                 const T *ys = y + (n * g->groups + group) * g->o * results, *ws = w + (group * g->o * g->c + c % g->c) * taps; \
-                for (int64_t i = 0; i < pixels; i++, advance(in, g->in)) { \
+                for (int64_t i = 0; i < pixels; i++, soma__conv_advance(in, g->in)) { \
                     chain##suffix s; \
                     int64_t k[3] = {0}, out[3]; \
+                    bool inside; \
                     s.sum = 0, s.n = 0, s.top = 0; \
-                    for (int64_t t = 0; t < taps; t++, advance(k, g->k)) \
-                        for (int64_t o = 0; reader(g, in, k, out) && o < g->o; o++) \
-                            feed##suffix(&s, ys[o * results + place(out, g->out)], ws[o * g->c * taps + t]); \
+                    for (int64_t t = 0; t < taps; t++, soma__conv_advance(k, g->k)) \
+                        for (int64_t o = 0; reader(g, in, k, out, &inside) && o < g->o; o++) \
+                            feed##suffix(&s, inside ? ys[o * results + soma__conv_place(out, g->out)] : 0, ws[o * g->c * taps + t]); \
                     x[at++] = end##suffix(&s); \
                 } \
             } \
     } \
     static void weight##suffix(const geometry *g, const T *x, const T *y, T *w) { \
-        int64_t pixels = volume(g->in), results = volume(g->out), taps = volume(g->k), at = 0; \
+        int64_t pixels = soma__conv_volume(g->in), results = soma__conv_volume(g->out), taps = soma__conv_volume(g->k), at = 0; \
         for (int64_t o = 0; o < g->groups * g->o; o++) \
             for (int64_t c = 0; c < g->c; c++) { \
                 int64_t k[3] = {0}; \
-                for (int64_t t = 0; t < taps; t++, advance(k, g->k)) { \
+                for (int64_t t = 0; t < taps; t++, soma__conv_advance(k, g->k)) { \
                     chain##suffix s; \
                     s.sum = 0, s.n = 0, s.top = 0; \
                     for (int64_t n = 0; n < g->n; n++) { \
                         const T *xs = x + ((n * g->groups + o / g->o) * g->c + c) * pixels, *ys = y + (n * g->groups * g->o + o) * results; \
                         int64_t out[3] = {0}, in[3]; \
-                        for (int64_t i = 0; i < results; i++, advance(out, g->out)) \
-                            feed##suffix(&s, tap(g, out, k, in) ? xs[place(in, g->in)] : 0, ys[i]); \
+                        for (int64_t i = 0; i < results; i++, soma__conv_advance(out, g->out)) \
+                            feed##suffix(&s, tap(g, out, k, in) ? xs[soma__conv_place(in, g->in)] : 0, ys[i]); \
                     } \
                     w[at++] = end##suffix(&s); \
                 } \
@@ -144,19 +117,19 @@ DIRECTIONS(float, soma__fmaf, _f32)
 DIRECTIONS(double, __builtin_fma, _f64)
 
 static int forward_run(const soma__call *c) {
-    geometry g = geometry_of(c->attr, c->in[0].shape, c->in[1].shape, c->out.shape);
+    geometry g = soma__conv_of(c->attr, c->in[0].shape, c->in[1].shape, c->out.shape);
     if (c->out.dtype == SOMA_F32) forward_f32(&g, c->in[0].data, c->in[1].data, c->out.data);
     else forward_f64(&g, c->in[0].data, c->in[1].data, c->out.data);
     return SOMA_OK;
 }
 static int data_run(const soma__call *c) {
-    geometry g = geometry_of(c->attr, c->out.shape, c->in[1].shape, c->in[0].shape);
+    geometry g = soma__conv_of(c->attr, c->out.shape, c->in[1].shape, c->in[0].shape);
     if (c->out.dtype == SOMA_F32) data_f32(&g, c->in[0].data, c->in[1].data, c->out.data);
     else data_f64(&g, c->in[0].data, c->in[1].data, c->out.data);
     return SOMA_OK;
 }
 static int weight_run(const soma__call *c) {
-    geometry g = geometry_of(c->attr, c->in[0].shape, c->out.shape, c->in[1].shape);
+    geometry g = soma__conv_of(c->attr, c->in[0].shape, c->out.shape, c->in[1].shape);
     if (c->out.dtype == SOMA_F32) weight_f32(&g, c->in[0].data, c->in[1].data, c->out.data);
     else weight_f64(&g, c->in[0].data, c->in[1].data, c->out.data);
     return SOMA_OK;
@@ -165,7 +138,7 @@ static int weight_run(const soma__call *c) {
 static soma_tensor *record(int op, soma_tensor *a, soma_tensor *b, const int64_t *attr, const int64_t *shape, int64_t ndim) {
     soma_tensor *in[2] = {a, b};
     if (!a || !b) return NULL;
-    soma__record r = {op, (soma_dtype)a->dtype, ndim, shape, in, 2, attr, (int)(NUMBERS + 3 * attr[DIMS])};
+    soma__record r = {op, (soma_dtype)a->dtype, ndim, shape, in, 2, attr, (int)(SOMA__CONV_NUMBERS + 3 * attr[SOMA__CONV_DIMS])};
     return soma__graph_record(a->ctx, &r);
 }
 
@@ -241,9 +214,10 @@ static bool shapes_fit(const conv *c, bool transposed) {
 }
 
 static void attributes(const conv *c, int64_t *attr) {
-    attr[DIMS] = c->dims, attr[GROUPS] = c->groups;
+    attr[SOMA__CONV_DIMS] = c->dims, attr[SOMA__CONV_GROUPS] = c->groups;
     for (int64_t d = 0; d < c->dims; d++)
-        attr[NUMBERS + d] = c->stride[d], attr[NUMBERS + c->dims + d] = c->pad[d], attr[NUMBERS + 2 * c->dims + d] = c->dilation[d];
+        attr[SOMA__CONV_NUMBERS + d] = c->stride[d], attr[SOMA__CONV_NUMBERS + c->dims + d] = c->pad[d],
+                                  attr[SOMA__CONV_NUMBERS + 2 * c->dims + d] = c->dilation[d];
 }
 
 static soma_tensor *with_bias(const conv *c, soma_tensor *y) {
@@ -254,7 +228,7 @@ static soma_tensor *with_bias(const conv *c, soma_tensor *y) {
 static soma_tensor *convolve(conv *c, const void *options, size_t size) {
     soma_tensor *in[3] = {c->x, c->weight, c->bias};
     if (!soma__check(c->call, in, c->bias ? 3 : 2) || !read_options(c, options, size) || !shapes_fit(c, false)) return NULL;
-    int64_t shape[5] = {c->x->shape[0], c->weight->shape[0]}, attr[NUMBERS + 9];
+    int64_t shape[5] = {c->x->shape[0], c->weight->shape[0]}, attr[SOMA__CONV_NUMBERS + 9];
     for (int64_t d = 0; d < c->dims; d++) {
         int64_t span = c->dilation[d] * (c->weight->shape[2 + d] - 1);
         if (c->o.same) {
@@ -278,7 +252,7 @@ static soma_tensor *convolve(conv *c, const void *options, size_t size) {
 static soma_tensor *convolve_transposed(conv *c, const void *options, size_t size) {
     soma_tensor *in[3] = {c->x, c->weight, c->bias};
     if (!soma__check(c->call, in, c->bias ? 3 : 2) || !read_options(c, options, size) || !shapes_fit(c, true)) return NULL;
-    int64_t shape[5] = {c->x->shape[0], c->weight->shape[1] * c->groups}, attr[NUMBERS + 9];
+    int64_t shape[5] = {c->x->shape[0], c->weight->shape[1] * c->groups}, attr[SOMA__CONV_NUMBERS + 9];
     if (c->o.same) return wrong(c, "padding 'same' is not for transposed convolutions"), NULL;
     for (int64_t d = 0; d < c->dims; d++) {
         int64_t more = c->o.output_padding[d];

@@ -37,6 +37,12 @@ static const int64_t shape[2] = {2, 3};
     S(layer_norm, soma_layer_norm(NULL, 1, x, x, 0)) S(batch_norm, soma_batch_norm(NULL, x, x, x, x, true, 0, 0)) \
     S(softmin, soma_softmin(NULL, 0)) S(glu, soma_glu(NULL, 0)) S(prelu, soma_prelu(NULL, x)) S(prelu_weight, soma_prelu(x, NULL)) S(rrelu, soma_rrelu(NULL, 0, 1, true)) \
     S(alpha_dropout, soma_alpha_dropout(NULL, 0.5, true)) \
+    S(conv1d, soma_conv1d(NULL, x, x, NULL)) S(conv1d_weight, soma_conv1d(x, NULL, NULL, NULL)) \
+    S(conv2d, soma_conv2d(NULL, x, x, NULL)) S(conv2d_weight, soma_conv2d(x, NULL, NULL, NULL)) \
+    S(conv3d, soma_conv3d(NULL, x, x, NULL)) S(conv3d_weight, soma_conv3d(x, NULL, NULL, NULL)) \
+    S(conv_transpose1d, soma_conv_transpose1d(NULL, x, x, NULL)) S(conv_transpose1d_weight, soma_conv_transpose1d(x, NULL, NULL, NULL)) \
+    S(conv_transpose2d, soma_conv_transpose2d(NULL, x, x, NULL)) S(conv_transpose2d_weight, soma_conv_transpose2d(x, NULL, NULL, NULL)) \
+    S(conv_transpose3d, soma_conv_transpose3d(NULL, x, x, NULL)) S(conv_transpose3d_weight, soma_conv_transpose3d(x, NULL, NULL, NULL)) \
     S(scatter_add, soma_scatter_add(NULL, 0, t, x)) S(scatter_add_index, soma_scatter_add(x, 0, NULL, x)) S(scatter_add_source, soma_scatter_add(x, 0, t, NULL)) \
     S(index_add, soma_index_add(NULL, 0, t, x)) S(index_add_index, soma_index_add(x, 0, NULL, x)) S(index_add_source, soma_index_add(x, 0, t, NULL)) \
     S(keep, soma_keep(NULL)) S(detach, soma_detach(NULL)) S(variable, soma_variable(NULL, NULL)) S(full, soma_full(NULL, 1, SOMA_F32, shape, 2)) \
