@@ -3,7 +3,7 @@
 
 set(SOMA_ISAS PORTABLE)
 # GCC 12's vectoriser of straight code (SLP) miscompiles the emulated multiply-add of simd.h; tests/backend/test_math_f32.c shows it.
-set(SOMA_ISA_FLAGS_PORTABLE -fno-tree-slp-vectorize $<$<CONFIG:Release>:-O2>) # the fallback of old processors: for size
+set(SOMA_ISA_FLAGS_PORTABLE -fno-tree-slp-vectorize $<$<CONFIG:Release>:-Os>) # the fallback of old processors: for size
 if(SOMA_ARCH STREQUAL "x86_64")
     list(APPEND SOMA_ISAS AVX2 AVX512)
     set(SOMA_ISA_FLAGS_AVX2 -mavx2 -mfma)

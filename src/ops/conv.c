@@ -36,6 +36,19 @@ static bool reader(const geometry *g, const int64_t i[3], const int64_t k[3], in
     return true;
 }
 
+/* Strides of the first two dimensions, and of the three that a place has. */
+typedef struct lies {
+    int64_t n, c, place[3];
+} lies;
+static lies lies_of(const soma__operand *x) {
+    lies l = {.n = x->strides[0], .c = x->strides[1]};
+    for (int d = 0; d < x->ndim - 2; d++) l.place[d + 5 - x->ndim] = x->strides[2 + d];
+    return l;
+}
+static inline int64_t at(const lies *l, int64_t n, int64_t c, const int64_t place[3]) {
+    return n * l->n + c * l->c + place[0] * l->place[0] + place[1] * l->place[1] + place[2] * l->place[2];
+}
+
 #define DIRECTIONS(T, fma, suffix) \
     typedef struct chain##suffix { \
         T sum, part[64]; \
@@ -58,11 +71,10 @@ static bool reader(const geometry *g, const int64_t i[3], const int64_t k[3], in
         for (; c->top > 1; c->top--) c->part[c->top - 2] += c->part[c->top - 1]; \
         return c->part[0]; \
     } \
-    static void forward##suffix(const geometry *g, const T *x, const T *w, T *y) { \
-        int64_t pixels = soma__conv_volume(g->in), results = soma__conv_volume(g->out), taps = soma__conv_volume(g->k), at = 0; \
+    static void forward##suffix(const geometry *g, const lies *lx, const T *x, const lies *lw, const T *w, const lies *ly, T *y) { \
+        int64_t results = soma__conv_volume(g->out), taps = soma__conv_volume(g->k); \
         for (int64_t n = 0; n < g->n; n++) \
             for (int64_t o = 0; o < g->groups * g->o; o++) { \
-                const T *xs = x + (n * g->groups + o / g->o) * g->c * pixels, *ws = w + o * g->c * taps; \
                 int64_t out[3] = {0}; \
                 for (int64_t i = 0; i < results; i++, soma__conv_advance(out, g->out)) { \
                     chain##suffix s; \
@@ -70,19 +82,17 @@ static bool reader(const geometry *g, const int64_t i[3], const int64_t k[3], in
                     s.sum = 0, s.n = 0, s.top = 0; \
                     for (int64_t t = 0; t < taps; t++, soma__conv_advance(k, g->k)) { \
                         bool inside = tap(g, out, k, in); \
-                        for (int64_t c = 0; c < g->c; c++) \
-                            feed##suffix(&s, inside ? xs[c * pixels + soma__conv_place(in, g->in)] : 0, ws[c * taps + t]); \
+                        for (int64_t c = 0; c < g->c; c++) feed##suffix(&s, inside ? x[at(lx, n, o / g->o * g->c + c, in)] : 0, w[at(lw, o, c, k)]); \
                     } \
-                    y[at++] = end##suffix(&s); \
+                    y[at(ly, n, o, out)] = end##suffix(&s); \
                 } \
             } \
     } \
-    static void data##suffix(const geometry *g, const T *y, const T *w, T *x) { \
-        int64_t pixels = soma__conv_volume(g->in), results = soma__conv_volume(g->out), taps = soma__conv_volume(g->k), at = 0; \
+    static void data##suffix(const geometry *g, const lies *ly, const T *y, const lies *lw, const T *w, const lies *lx, T *x) { \
+        int64_t pixels = soma__conv_volume(g->in), taps = soma__conv_volume(g->k); \
         for (int64_t n = 0; n < g->n; n++) \
             for (int64_t c = 0; c < g->groups * g->c; c++) { \
-                int64_t group = c / g->c, in[3] = {0}; \
-                const T *ys = y + (n * g->groups + group) * g->o * results, *ws = w + (group * g->o * g->c + c % g->c) * taps; \
+                int64_t first = c / g->c * g->o, in[3] = {0}; \
                 for (int64_t i = 0; i < pixels; i++, soma__conv_advance(in, g->in)) { \
                     chain##suffix s; \
                     int64_t k[3] = {0}, out[3]; \
@@ -90,13 +100,13 @@ static bool reader(const geometry *g, const int64_t i[3], const int64_t k[3], in
                     s.sum = 0, s.n = 0, s.top = 0; \
                     for (int64_t t = 0; t < taps; t++, soma__conv_advance(k, g->k)) \
                         for (int64_t o = 0; reader(g, in, k, out, &inside) && o < g->o; o++) \
-                            feed##suffix(&s, inside ? ys[o * results + soma__conv_place(out, g->out)] : 0, ws[o * g->c * taps + t]); \
-                    x[at++] = end##suffix(&s); \
+                            feed##suffix(&s, inside ? y[at(ly, n, first + o, out)] : 0, w[at(lw, first + o, c % g->c, k)]); \
+                    x[at(lx, n, c, in)] = end##suffix(&s); \
                 } \
             } \
     } \
-    static void weight##suffix(const geometry *g, const T *x, const T *y, T *w) { \
-        int64_t pixels = soma__conv_volume(g->in), results = soma__conv_volume(g->out), taps = soma__conv_volume(g->k), at = 0; \
+    static void weight##suffix(const geometry *g, const lies *lx, const T *x, const lies *ly, const T *y, const lies *lw, T *w) { \
+        int64_t results = soma__conv_volume(g->out), taps = soma__conv_volume(g->k); \
         for (int64_t o = 0; o < g->groups * g->o; o++) \
             for (int64_t c = 0; c < g->c; c++) { \
                 int64_t k[3] = {0}; \
@@ -104,36 +114,28 @@ static bool reader(const geometry *g, const int64_t i[3], const int64_t k[3], in
                     chain##suffix s; \
                     s.sum = 0, s.n = 0, s.top = 0; \
                     for (int64_t n = 0; n < g->n; n++) { \
-                        const T *xs = x + ((n * g->groups + o / g->o) * g->c + c) * pixels, *ys = y + (n * g->groups * g->o + o) * results; \
                         int64_t out[3] = {0}, in[3]; \
                         for (int64_t i = 0; i < results; i++, soma__conv_advance(out, g->out)) \
-                            feed##suffix(&s, tap(g, out, k, in) ? xs[soma__conv_place(in, g->in)] : 0, ys[i]); \
+                            feed##suffix(&s, tap(g, out, k, in) ? x[at(lx, n, o / g->o * g->c + c, in)] : 0, y[at(ly, n, o, out)]); \
                     } \
-                    w[at++] = end##suffix(&s); \
+                    w[at(lw, o, c, k)] = end##suffix(&s); \
                 } \
             } \
     }
 DIRECTIONS(float, soma__fmaf, _f32)
 DIRECTIONS(double, __builtin_fma, _f64)
 
-static int forward_run(const soma__call *c) {
-    geometry g = soma__conv_of(c->attr, c->in[0].shape, c->in[1].shape, c->out.shape);
-    if (c->out.dtype == SOMA_F32) forward_f32(&g, c->in[0].data, c->in[1].data, c->out.data);
-    else forward_f64(&g, c->in[0].data, c->in[1].data, c->out.data);
-    return SOMA_OK;
-}
-static int data_run(const soma__call *c) {
-    geometry g = soma__conv_of(c->attr, c->out.shape, c->in[1].shape, c->in[0].shape);
-    if (c->out.dtype == SOMA_F32) data_f32(&g, c->in[0].data, c->in[1].data, c->out.data);
-    else data_f64(&g, c->in[0].data, c->in[1].data, c->out.data);
-    return SOMA_OK;
-}
-static int weight_run(const soma__call *c) {
-    geometry g = soma__conv_of(c->attr, c->in[0].shape, c->out.shape, c->in[1].shape);
-    if (c->out.dtype == SOMA_F32) weight_f32(&g, c->in[0].data, c->in[1].data, c->out.data);
-    else weight_f64(&g, c->in[0].data, c->in[1].data, c->out.data);
-    return SOMA_OK;
-}
+#define RUN(direction, x, w, y) \
+    static int direction##_run(const soma__call *c) { \
+        geometry g = soma__conv_of(c->attr, (x)->shape, (w)->shape, (y)->shape); \
+        lies a = lies_of(&c->in[0]), b = lies_of(&c->in[1]), out = lies_of(&c->out); \
+        if (c->out.dtype == SOMA_F32) direction##_f32(&g, &a, c->in[0].data, &b, c->in[1].data, &out, c->out.data); \
+        else direction##_f64(&g, &a, c->in[0].data, &b, c->in[1].data, &out, c->out.data); \
+        return SOMA_OK; \
+    }
+RUN(forward, &c->in[0], &c->in[1], &c->out)
+RUN(data, &c->out, &c->in[1], &c->in[0])
+RUN(weight, &c->in[0], &c->out, &c->in[1])
 
 static soma_tensor *record(int op, soma_tensor *a, soma_tensor *b, const int64_t *attr, const int64_t *shape, int64_t ndim) {
     soma_tensor *in[2] = {a, b};
@@ -157,9 +159,10 @@ static void weight_grad(const soma__vjp *v) {
     if (v->wants[0]) v->gx[0] = record(SOMA_OP_conv_data, g, v->gy, v->attr, x->shape, x->ndim);
     if (v->wants[1]) v->gx[1] = record(SOMA_OP_conv_forward, x, v->gy, v->attr, g->shape, g->ndim);
 }
-const soma__op_def soma__op_conv_forward = {.name = "conv_forward", .cls = SOMA__CLASS_KERNEL, .run = forward_run, .grad = forward_grad};
-const soma__op_def soma__op_conv_data = {.name = "conv_data", .cls = SOMA__CLASS_KERNEL, .run = data_run, .grad = data_grad};
-const soma__op_def soma__op_conv_weight = {.name = "conv_weight", .cls = SOMA__CLASS_KERNEL, .run = weight_run, .grad = weight_grad};
+const soma__op_def soma__op_conv_forward = {
+    .name = "conv_forward", .cls = SOMA__CLASS_STRIDED, .places = true, .run = forward_run, .grad = forward_grad};
+const soma__op_def soma__op_conv_data = {.name = "conv_data", .cls = SOMA__CLASS_STRIDED, .places = true, .run = data_run, .grad = data_grad};
+const soma__op_def soma__op_conv_weight = {.name = "conv_weight", .cls = SOMA__CLASS_STRIDED, .run = weight_run, .grad = weight_grad};
 
 /* The public calls. */
 

@@ -88,7 +88,8 @@ typedef struct soma__op_def {
     size_t (*scratch)(const soma__call *call, int threads); /* NULL: none */
     /* Views: strides and offset (in elements) of the result on the input's memory; false when a copy is needed. */
     bool (*view)(const soma__operand *in, const int64_t *attr, int n_attr, soma__operand *out, int64_t *offset);
-    bool fails; /* its kernel may end with an error: an index out of range and the like */
+    bool places; /* STRIDED: its kernel writes any strides, so that the value may lie with channels side by side */
+    bool fails;  /* its kernel may end with an error: an index out of range and the like */
 } soma__op_def;
 
 /* Indexed by op number. */

@@ -1,5 +1,6 @@
 /* From the tape to steps: one kernel call for each value that is needed and is no view, its operands resolved to memory, copies put where a kernel
  * wants dense operands. */
+#include "backend/cpu/conv.h"
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/gemm.h"
 #include "ops/loops.h"
@@ -156,9 +157,14 @@ static void lower(soma__builder *b, uint32_t i) {
     soma__lower_bind(b, &step->call.out.data, v->base, 0, x->dtype);
 }
 
-/* The product's operands, as the group walks. */
+/* The product's operands, as the group walks, and a convolution's attributes. */
 static void describe_product(soma__builder *b, const soma__group *g, soma__call *call, uint32_t *values, int64_t *offsets) {
-    bool exchange = g->swapped != g->transposed;
+    const soma_tensor *x = soma__entry_tensor(b->ctx, g->product);
+    bool exchange = g->swapped != (g->order == SOMA__ORDER_EXCHANGED);
+    int64_t *attr = soma__lower_take(b, ((size_t)x->n_attr + 1) * sizeof *attr);
+    if (b->failed) return;
+    for (int k = 0; k < x->n_attr; k++) attr[k] = x->attr[k];
+    call->attr = attr, call->n_attr = x->n_attr;
     for (int k = 0; k < 2; k++) {
         int at = exchange ? 1 - k : k;
         soma__operand *o = &call->in[at];
@@ -194,6 +200,15 @@ static void keep_packed(soma__builder *b, const soma__call *call, uint32_t value
     p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, bytes};
 }
 
+/* The same of a convolution's weight. */
+static void keep_packed_filters(soma__builder *b, const soma__call *call, uint32_t value) {
+    soma__plan *p = b->p;
+    soma__conv_way way;
+    if (soma__entry_op(b->ctx, value) != SOMA_OP_leaf || !soma__entry_tensor(b->ctx, value)->var || p->values[value].written) return;
+    if (!soma__conv_plan(call, &way) || soma__conv_packed(&way) > (int64_t)(PACKED_BYTES / sizeof(float))) return;
+    p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, (size_t)soma__conv_packed(&way) * sizeof(float)};
+}
+
 static void lower_group(soma__builder *b, soma__group *g) {
     soma__plan *p = b->p;
     uint32_t first = g->members[0], values[2] = {SOMA__NONE, SOMA__NONE};
@@ -204,12 +219,13 @@ static void lower_group(soma__builder *b, soma__group *g) {
     call.in = soma__lower_take(b, 2 * sizeof *call.in);
     if (b->failed) return;
     bool product = g->product != SOMA__NONE;
-    call.op = product ? SOMA_OP_matmul : x->op;
+    call.op = product ? soma__entry_tensor(b->ctx, g->product)->op : x->op;
     soma__lower_describe(&call.out, x, p->values[first].strides);
     if (product) {
         call.n_in = 2;
         describe_product(b, g, &call, values, offsets);
-        if (g->transposed) {
+        if (b->failed) return;
+        if (g->order == SOMA__ORDER_EXCHANGED) {
             int64_t t = call.out.shape[0];
             call.out.shape[0] = call.out.shape[1], call.out.shape[1] = t;
             t = call.out.strides[0], call.out.strides[0] = call.out.strides[1], call.out.strides[1] = t;
@@ -219,7 +235,8 @@ static void lower_group(soma__builder *b, soma__group *g) {
     soma__pass *pass = !product || g->n > 1 ? soma__plan_program(b, g) : NULL;
     if (b->failed) return;
     call.pass = pass;
-    if (product && values[1] < p->n_entries) keep_packed(b, &call, values[1]);
+    if (call.op == SOMA_OP_conv_forward && values[1] < p->n_entries) keep_packed_filters(b, &call, values[1]);
+    else if (call.op == SOMA_OP_matmul && product && values[1] < p->n_entries) keep_packed(b, &call, values[1]);
     soma__step *step = emit(b, &call, first);
     if (!product) step->run = soma__pass_kernel(b->ctx->isa), step->kernel = "elementwise";
     step->group = (uint32_t)(g - p->groups);

@@ -3,6 +3,7 @@
  * reads from outside is always computed already, so an open group may be put off, and two of them never wait for each other. Nothing here changes a
  * bit: each node is rounded as if alone. Where a product's value needs no C order, its layout is chosen so that the operand that is packed is the
  * cheaper one. */
+#include "backend/cpu/conv.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/gemm.h"
 #include "plan/plan.h"
@@ -155,21 +156,24 @@ static void add_member(fuser *f, soma__group *g, uint32_t i) {
     if (soma__plan_writes(f->ctx, i) && !g->writes) f->writing[f->n_writing++] = v->group;
     g->writes |= soma__plan_writes(f->ctx, i) > 0;
     if (g->product == SOMA__NONE || g->n > 1) note_reads(f, i, v->group);
-    if (g->transposed && !v->dense) v->strides[0] = 1, v->strides[1] = x->shape[0];
+    if (g->order != SOMA__ORDER_C && !v->dense) soma__order_strides(g->order, x, v->strides);
 }
 
-/* Walks a transposed operand along its memory. */
-static bool walks_transposed(const fuser *f, uint32_t i) {
+/* The order in which operands lie: what they are walked along. One with channels side by side is enough for that order. */
+static soma__order order_of(const fuser *f, uint32_t i) {
     const soma_tensor *x = soma__entry_tensor(f->ctx, i);
-    if (x->ndim != 2 || x->shape[0] < 2 || x->shape[1] < 2 || !f->ctx->fuse) return false;
     bool any = false;
+    for (int k = 0; k < x->n_in && f->ctx->fuse; k++)
+        if (soma__same_shape(x, x->in[k]) && soma__by_channels(x, f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k))].strides))
+            return SOMA__ORDER_CHANNELS;
+    if (x->ndim != 2 || x->shape[0] < 2 || x->shape[1] < 2 || !f->ctx->fuse) return SOMA__ORDER_C;
     for (int k = 0; k < x->n_in; k++) {
         const soma__value *v = &f->p->values[SOMA__REF_INDEX(soma__entry_ref(f->ctx, i, k))];
         if (!soma__same_shape(x, x->in[k])) continue;
-        if (v->strides[0] != 1) return false;
+        if (v->strides[0] != 1) return SOMA__ORDER_C;
         any = true;
     }
-    return any;
+    return any ? SOMA__ORDER_EXCHANGED : SOMA__ORDER_C;
 }
 
 /* May node i join the group: same shape, each member that it reads at the same place, and room? */
@@ -204,13 +208,12 @@ static bool merge(fuser *f, uint32_t into, uint32_t from, uint32_t i) {
     const soma_tensor *x = soma__entry_tensor(f->ctx, a->members[0]), *y = soma__entry_tensor(f->ctx, b->members[0]);
     if (b->product != SOMA__NONE || !soma__same_shape(x, y) || a->n + b->n >= MEMBERS || a->n_external + b->n_external + 4 > SOMA__PASS_EXTERNAL)
         return false;
-    if (a->transposed != b->transposed && !is_private_to(f, b, i)) return false; /* the layout of its values is known to others */
+    if (a->order != b->order && !is_private_to(f, b, i)) return false; /* the layout of its values is known to others */
     for (int m = 0; m < b->n; m++) {
         soma__value *v = &f->p->values[b->members[m]];
         a->members[a->n++] = b->members[m];
         v->group = into;
-        if (b->transposed) soma__dense_strides(y->shape, y->ndim, v->strides);
-        if (a->transposed && !v->dense) v->strides[0] = 1, v->strides[1] = y->shape[0];
+        if (!v->dense) soma__order_strides(a->order, y, v->strides);
     }
     a->n_external += b->n_external;
     a->writes |= b->writes;
@@ -248,7 +251,7 @@ static void place_elementwise(fuser *f, uint32_t i) {
     }
     soma__group *g = new_group(f);
     if (!g) return;
-    g->transposed = walks_transposed(f, i) && !p->values[i].dense;
+    g->order = p->values[i].dense ? SOMA__ORDER_C : order_of(f, i);
     add_member(f, g, i);
     if (!f->ctx->fuse) emit_group(f, (uint32_t)(g - p->groups));
 }
@@ -292,8 +295,21 @@ static void place_product(fuser *f, uint32_t i) {
     soma__gemm product;
     describe_product(f, i, g->swapped, p->values[first].dense, &product);
     bool across = product.k > SOMA__GEMM_BLOCK && p->values[first].dense; /* a chain is continued along the grain alone */
-    g->transposed = f->ctx->fuse && !across && soma__gemm_prefers_transposed(f->ctx->isa, &product);
+    if (f->ctx->fuse && !across && soma__gemm_prefers_transposed(f->ctx->isa, &product)) g->order = SOMA__ORDER_EXCHANGED;
     add_member(f, g, first);
+    if (!f->ctx->fuse) emit_group(f, (uint32_t)(g - p->groups));
+}
+
+/* A convolution computes all channels of some pixels together. */
+static void place_convolution(fuser *f, uint32_t i) {
+    soma__plan *p = f->p;
+    emit_inputs(f, i);
+    soma__group *g = new_group(f);
+    if (!g) return;
+    g->product = i;
+    note_reads(f, i, (uint32_t)(g - p->groups));
+    g->order = SOMA__ORDER_CHANNELS;
+    add_member(f, g, i);
     if (!f->ctx->fuse) emit_group(f, (uint32_t)(g - p->groups));
 }
 
@@ -301,6 +317,26 @@ static bool is_product(const soma_context *ctx, uint32_t i) {
     const soma_tensor *x = soma__entry_tensor(ctx, i);
     return x->op == SOMA_OP_matmul && x->ndim == 2 && x->dtype == SOMA_F32 && x->numel && x->in[0]->shape[1] > 0 &&
            x->in[0]->shape[1] <= SOMA__GEMM_CHAIN && !ctx->reference;
+}
+
+/* Has the convolution a kernel that ends each block with a pass? */
+static bool is_convolution(const soma_context *ctx, const soma__plan *p, uint32_t i) {
+    const soma_tensor *x = soma__entry_tensor(ctx, i);
+    if ((x->op != SOMA_OP_conv_forward && x->op != SOMA_OP_conv_data) || x->dtype != SOMA_F32 || ctx->reference) return false;
+    soma__operand in[2];
+    soma__call call;
+    memset(&call, 0, sizeof call);
+    memset(in, 0, sizeof in);
+    call.op = x->op, call.in = in, call.n_in = 2, call.attr = x->attr;
+    for (int k = 0; k < 3; k++) {
+        soma__operand *o = k == 2 ? &call.out : &in[k];
+        const soma_tensor *t = k == 2 ? x : x->in[k];
+        o->numel = t->numel, o->ndim = t->ndim, o->dtype = t->dtype;
+        memcpy(o->shape, t->shape, sizeof o->shape);
+        memcpy(o->strides, p->values[k == 2 ? i : SOMA__REF_INDEX(soma__entry_ref(ctx, i, k))].strides, sizeof o->strides);
+    }
+    soma__conv_way way;
+    return soma__conv_plan(&call, &way);
 }
 
 /* Members that nobody outside their pass reads need no memory. */
@@ -318,7 +354,9 @@ static void find_inner(fuser *f) {
     }
     for (uint32_t g = 0; g < p->n_groups; g++) { /* the chain of a long product is continued in memory */
         const soma__group *group = &p->groups[g];
-        if (group->product == SOMA__NONE || soma__entry_tensor(f->ctx, group->product)->in[0]->shape[1] <= SOMA__GEMM_BLOCK) continue;
+        if (group->product == SOMA__NONE) continue;
+        const soma_tensor *x = soma__entry_tensor(f->ctx, group->product);
+        if (x->op != SOMA_OP_matmul || x->in[0]->shape[1] <= SOMA__GEMM_BLOCK) continue;
         soma__value *v = &p->values[group->members[0]];
         if (v->home == SOMA__HOME_PASS) v->home = SOMA__HOME_SLAB;
     }
@@ -330,6 +368,7 @@ static void take(fuser *f, uint32_t i) {
     soma__plan_place(f->ctx, p, i);
     if (soma__entry_op(f->ctx, i) == SOMA_OP_leaf || !p->values[i].needed || p->values[i].view) return;
     if (is_product(f->ctx, i)) place_product(f, i);
+    else if (is_convolution(f->ctx, p, i)) place_convolution(f, i);
     else if (fusable(f->ctx, p, i)) place_elementwise(f, i);
     else {
         /* where it fails, what was recorded as written before it is written */

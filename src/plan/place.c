@@ -134,6 +134,28 @@ static bool place_view(soma_context *ctx, soma__plan *p, uint32_t i) {
     return true;
 }
 
+void soma__order_dims(soma__order order, int ndim, int *dims) {
+    for (int d = 0; d < ndim; d++) dims[d] = d;
+    if (order == SOMA__ORDER_EXCHANGED) dims[0] = 1, dims[1] = 0;
+    for (int d = 1; order == SOMA__ORDER_CHANNELS && d < ndim; d++) dims[d] = d + 1 < ndim ? d + 1 : 1;
+}
+
+void soma__order_strides(soma__order order, const soma_tensor *x, int64_t *strides) {
+    int dims[SOMA_MAX_DIMS];
+    int64_t step = 1;
+    soma__order_dims(order, x->ndim, dims);
+    for (int d = x->ndim; d-- > 0;) strides[dims[d]] = step, step *= x->shape[dims[d]] ? x->shape[dims[d]] : 1;
+}
+
+bool soma__by_channels(const soma_tensor *x, const int64_t *strides) {
+    int64_t lies[SOMA_MAX_DIMS];
+    if (x->ndim < 3 || x->shape[1] < 2 || x->numel == x->shape[0] * x->shape[1]) return false;
+    soma__order_strides(SOMA__ORDER_CHANNELS, x, lies);
+    for (int d = 0; d < x->ndim; d++)
+        if (x->shape[d] > 1 && strides[d] != lies[d]) return false;
+    return true;
+}
+
 void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i) {
     soma__value *v = &p->values[i];
     soma_tensor *x = soma__entry_tensor(ctx, i);
@@ -146,4 +168,6 @@ void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i) {
     else if (writes_variables(op)) v->base = soma__plan_variable(ctx, i), v->home = SOMA__HOME_LEAF;
     else if (v->group == SOMA__NONE && soma__ops[op]->cls == SOMA__CLASS_VIEW && place_view(ctx, p, i)) v->home = p->values[v->base].home;
     else v->home = v->kept ? SOMA__HOME_KEPT : SOMA__HOME_SLAB;
+    if (soma__ops[x->op]->places && op != SOMA_OP_leaf && !v->dense && x->dtype == SOMA_F32 && x->ndim > 2 && ctx->fuse && !ctx->reference)
+        soma__order_strides(SOMA__ORDER_CHANNELS, x, v->strides);
 }

@@ -16,15 +16,22 @@ typedef enum soma__home {
 #define SOMA__NONE UINT32_MAX
 #define SOMA__SLAB_MOST ((size_t)1 << 48) /* more than any machine addresses, and sums of a few do not overflow */
 
+/* How a value's elements lie, and how a group walks over them. */
+typedef enum soma__order {
+    SOMA__ORDER_C,
+    SOMA__ORDER_EXCHANGED, /* of two dimensions: the first one's elements side by side */
+    SOMA__ORDER_CHANNELS   /* of [N, C, ...]: channels side by side (NHWC) */
+} soma__order;
+
 /* Values computed in one pass over their common shape: element-wise nodes and updates, behind a product when there is one. */
 typedef struct soma__group {
-    uint32_t product;  /* the matmul whose blocks the pass works on, or SOMA__NONE */
+    uint32_t product;  /* the matmul or convolution whose blocks the pass works on, or SOMA__NONE */
     uint32_t *members; /* in an order in which they can be computed; of a group with a product the first one is the product's value (maybe as a
                           transposed view) */
     int n, n_external;
-    bool swapped;    /* the first member is the product's transpose */
-    bool transposed; /* vectors run along dimension 0 */
-    bool writes;     /* a variable is among what it computes */
+    soma__order order; /* vectors run along what lies side by side in it */
+    bool swapped;      /* the first member is the product's transpose */
+    bool writes;       /* a variable is among what it computes */
     bool emitted;
     uint32_t into; /* the group that it became a part of, or SOMA__NONE */
 } soma__group;
@@ -126,6 +133,12 @@ void soma__plan_cache_free(soma_context *ctx);
 #define SOMA__UNIT_GROUP 0x80000000u
 /* What is needed at all, and by whom (plan/place.c). */
 void soma__plan_need(soma_context *ctx, soma__plan *p);
+/* The strides of a value that lies in an order. */
+void soma__order_strides(soma__order order, const soma_tensor *x, int64_t *strides);
+/* Do channels lie side by side, and would they not in C order? */
+bool soma__by_channels(const soma_tensor *x, const int64_t *strides);
+/* The walk's dimensions: order[i] is the tensor's dimension that is walked at depth i. */
+void soma__order_dims(soma__order order, int ndim, int *dims);
 /* Strides and home of an entry (plan/place.c). */
 void soma__plan_place(soma_context *ctx, soma__plan *p, uint32_t i);
 /* The leaf entry of the variable behind a reference. */

@@ -83,7 +83,10 @@ static void put_group(text *t, const soma__plan *p, const soma__step *s) {
     const soma__group *g = &p->groups[s->group];
     bool product = g->product != SOMA__NONE;
     for (int m = 0; m < g->n; m++) put_name(t, p->tensors[m == 0 && product ? g->product : g->members[m]], m ? " + " : "");
-    put(t, "  kernel %s%s", s->kernel, g->transposed ? ", vectors along dimension 0" : "");
+    put(t, "  kernel %s%s", s->kernel,
+        g->order == SOMA__ORDER_EXCHANGED  ? ", vectors along dimension 0"
+        : g->order == SOMA__ORDER_CHANNELS ? ", channels side by side"
+                                           : "");
     if (product) put_inputs(t, p, g, g->product);
     for (int m = product; m < g->n; m++) put_inputs(t, p, g, g->members[m]);
     for (int m = 0; m < g->n; m++) put_result(t, p, g->members[m]);

@@ -209,13 +209,13 @@ static void write_member(writer *w, int m) {
     if (needed_later(w, m)) put(w, SOMA__INSN_STORE)->k[0] = slot_operand(new_slot(w, i));
 }
 
-/* Dimensions that all operands walk through like one become one. */
-static void collapse(soma__pass *p) {
-    for (int d = p->ndim - 1; d > 0; d--) {
+/* Dimensions that all operands walk through like one become one; a product's rows and columns stay apart. */
+static void collapse(soma__pass *p, bool product) {
+    for (int d = p->ndim - 1 - product; d > 0; d--) {
         bool merge = true;
         for (int k = 0; k < p->n_external && merge; k++) {
             const soma__pass_operand *o = &p->operands[k];
-            merge = p->shape[d] == 1 || p->shape[d - 1] == 1 || o->stride[d - 1] == o->stride[d] * p->shape[d];
+            merge = o->use & SOMA__PASS_BLOCK || p->shape[d] == 1 || p->shape[d - 1] == 1 || o->stride[d - 1] == o->stride[d] * p->shape[d];
         }
         if (!merge) continue;
         for (int k = 0; k < p->n_external; k++) {
@@ -237,20 +237,13 @@ static void finish(writer *w) {
     p->operands = soma__lower_take(b, ((size_t)w->n_external + 1) * sizeof *p->operands);
     if (b->failed) return;
     p->n_insns = w->n_insns, p->n_external = w->n_external, p->n_slots = w->n_slots;
-    int nd = w->like->ndim ? w->like->ndim : 1;
+    int nd = w->like->ndim ? w->like->ndim : 1, dims[SOMA_MAX_DIMS];
+    soma__order_dims(w->like->ndim ? w->g->order : SOMA__ORDER_C, nd, dims);
     p->ndim = nd;
     p->numel = w->like->numel;
-    for (int d = 0; d < nd; d++) p->shape[d] = w->like->ndim ? w->like->shape[d] : 1;
-    for (int k = 0; k < w->n_external; k++) {
-        memcpy(w->operands[k].stride, w->sources[k].o.strides, sizeof w->operands[k].stride);
-        if (!w->like->ndim) w->operands[k].stride[0] = 0;
-    }
-    if (w->g->transposed) {
-        int64_t t = p->shape[0];
-        p->shape[0] = p->shape[1], p->shape[1] = t;
-        for (int k = 0; k < w->n_external; k++)
-            t = w->operands[k].stride[0], w->operands[k].stride[0] = w->operands[k].stride[1], w->operands[k].stride[1] = t;
-    }
+    for (int d = 0; d < nd; d++) p->shape[d] = w->like->ndim ? w->like->shape[dims[d]] : 1;
+    for (int k = 0; k < w->n_external; k++)
+        for (int d = 0; d < nd; d++) w->operands[k].stride[d] = w->like->ndim ? w->sources[k].o.strides[dims[d]] : 0;
     for (int i = 0; i < w->n_insns; i++) {
         soma__insn *insn = &w->insns[i];
         for (int k = 0; k < 5; k++)
@@ -259,8 +252,8 @@ static void finish(writer *w) {
     memcpy(p->insns, w->insns, (size_t)w->n_insns * sizeof *p->insns);
     memcpy(p->operands, w->operands, (size_t)w->n_external * sizeof *p->operands);
     for (int k = 0; k < p->n_external; k++)
-        if (p->operands[k].use & SOMA__PASS_BLOCK) p->operands[k].stride[0] = 0, p->operands[k].stride[1] = 1;
-    if (w->g->product == SOMA__NONE) collapse(p);
+        for (int d = 0; p->operands[k].use & SOMA__PASS_BLOCK && d < nd; d++) p->operands[k].stride[d] = d == nd - 1;
+    collapse(p, w->g->product != SOMA__NONE);
     soma__pass_link(b->ctx->isa, p);
 }
 

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/fpmode.h"
 #include "base/pool.h"
-#include "ops/op.h"
+#include "ops/conv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ typedef struct maker {
     int wild; /* of 100 values, how many are odd ones */
     soma__call call;
     soma__operand in[6];
-    int64_t attr[SOMA_MAX_DIMS];
+    int64_t attr[16];
     void *memory[MOST];
     int n_memory;
 } maker;
@@ -289,6 +289,35 @@ static void make_pick(maker *m, int dtype) {
     result(m, dtype, ndim, shape);
 }
 
+/* Odd sizes, groups, strides, borders and dilations in one to three dimensions; sometimes more than 4096 steps of k. */
+static void make_conv(maker *m, int dtype) {
+    int64_t nd = 1 + below(m, 3), groups = below(m, 3) ? 1 : 1 + below(m, 4), c = 1 + below(m, 9), o = 1 + below(m, below(m, 4) ? 9 : 70);
+    int64_t most = nd == 1 ? 60 : nd == 2 ? 14 : 6, *a = m->attr, x[5], w[5], y[5];
+    bool deep = below(m, 30) == 0 && nd < 3;
+    if (deep) c = 500 + below(m, 400), o = 1 + below(m, 4), groups = 1, most = 4;
+    a[SOMA__CONV_DIMS] = nd, a[SOMA__CONV_GROUPS] = groups;
+    x[0] = y[0] = 1 + below(m, 3), x[1] = groups * c, w[0] = y[1] = groups * o, w[1] = c;
+    for (int64_t d = 0; d < nd; d++) {
+        int64_t stride = below(m, 3) ? 1 : 1 + below(m, 3), pad = below(m, 4), dilation = below(m, 3) ? 1 : 1 + below(m, 3);
+        w[2 + d] = deep ? 3 : 1 + below(m, nd == 1 ? 9 : 4);
+        y[2 + d] = 1 + below(m, most);
+        x[2 + d] = (y[2 + d] - 1) * stride - 2 * pad + dilation * (w[2 + d] - 1) + 1 + below(m, stride);
+        if (x[2 + d] < 1) x[2 + d] += 2 * pad, pad = 0;
+        a[SOMA__CONV_NUMBERS + d] = stride, a[SOMA__CONV_NUMBERS + nd + d] = pad, a[SOMA__CONV_NUMBERS + 2 * nd + d] = dilation;
+    }
+    int op = m->call.op, n = (int)nd + 2;
+    bool strided = below(m, 2);
+    input(m, dtype, n, op == SOMA_OP_conv_data ? y : x, strided);
+    input(m, dtype, n, op == SOMA_OP_conv_weight ? y : w, strided && op == SOMA_OP_conv_weight);
+    result(m, dtype, n, op == SOMA_OP_conv_forward ? y : op == SOMA_OP_conv_data ? x : w);
+    if (op == SOMA_OP_conv_weight || below(m, 2)) return;
+    soma__operand *out = &m->call.out; /* channels side by side */
+    int64_t step = out->shape[1];
+    out->strides[1] = 1;
+    for (int d = n; d-- > 0;)
+        if (d != 1) out->strides[d] = step, step *= out->shape[d];
+}
+
 static const struct {
     int op;
     void (*make)(maker *m, int dtype);
@@ -316,6 +345,9 @@ static const struct {
     {SOMA_OP_gather, make_pick},
     {SOMA_OP_index_select, make_pick},
     {SOMA_OP_guard, make_guard},
+    {SOMA_OP_conv_forward, make_conv},
+    {SOMA_OP_conv_data, make_conv},
+    {SOMA_OP_conv_weight, make_conv},
 };
 
 static const struct {

@@ -360,6 +360,37 @@ static void data(void) {
     soma_context_free(ctx);
 }
 
+/* Five steps of a small net of convolutions: groups, strides, dilation, a transposed one, a shortcut, and one whose k is longer than a chain. */
+static void convolutions(soma_dtype dtype, const char *name) {
+    soma_context *ctx = context(31);
+    enum { N = 6 };
+    static const int64_t shapes[N][4] = {{12, 3, 3, 3}, {12, 4, 3, 3}, {12, 12, 3, 2}, {12, 6, 4, 4}, {2, 12, 1, 1}, {5, 520, 3, 3}};
+    soma_tensor *w[N + 1];
+    for (int i = 0; i < N; i++) w[i] = soma_variable(soma_mul_scalar(soma_randn(ctx, dtype, shapes[i], 4), 0.2), NULL);
+    w[N] = soma_variable(soma_randn(ctx, dtype, SOMA_SHAPE(12)), NULL);
+    for (int i = 0; i <= N; i++) soma_requires_grad(w[i], true);
+    soma_optim *sgd = soma_optim_sgd(ctx, w, N + 1, 0.01, &(soma_sgd_opts){.momentum = 0.9});
+    for (int step = 0; step < 5; step++) {
+        soma_scope *scope = soma_scope_open(ctx);
+        soma_tensor *x = soma_randn(ctx, dtype, SOMA_SHAPE(5, 3, 13, 11)), *deep = soma_randn(ctx, dtype, SOMA_SHAPE(2, 520, 4, 4));
+        soma_interior_begin(ctx);
+        x = soma_relu(soma_conv2d(x, w[0], w[N], &(soma_conv_opts){.padding = {1, 1}}));
+        x = soma_relu(soma_add(soma_conv2d(x, w[1], NULL, &(soma_conv_opts){.same = 1, .groups = 3}), x));
+        x = soma_relu(soma_conv2d(x, w[2], w[N], &(soma_conv_opts){.stride = {2, 1}, .padding = {0, 2}, .dilation = {1, 2}}));
+        x = soma_conv_transpose2d(x, w[3], NULL, &(soma_conv_opts){.stride = {2, 3}, .padding = {1, 0}, .output_padding = {1, 2}, .groups = 2});
+        x = soma_conv2d(soma_tanh(x), w[4], NULL, NULL);
+        soma_tensor *y = soma_conv2d(deep, w[5], NULL, &(soma_conv_opts){.same = 1});
+        soma_tensor *loss = soma_interior_end(ctx, soma_add(soma_mean(soma_square(x), NULL), soma_mean(soma_square(y), NULL)));
+        soma_backward(loss, NULL);
+        soma_optim_step(sgd);
+        soma_optim_zero_grad(sgd);
+        soma_scope_close(scope);
+    }
+    if (soma_error_status(ctx) != SOMA_OK) die(ctx, name);
+    print(ctx, name, w, N + 1);
+    soma_context_free(ctx);
+}
+
 int main(void) {
     const char *isa = getenv("SOMA_ISA");
     soma_context *ctx = context(0);
@@ -382,5 +413,7 @@ int main(void) {
     initial();
     norms();
     data();
+    convolutions(SOMA_F32, "convolutions");
+    convolutions(SOMA_F64, "convolutions-float64");
     return 0;
 }

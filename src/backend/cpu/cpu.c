@@ -2,6 +2,7 @@
 #include "backend/cpu/cpu.h"
 
 #include "backend/cpu/by_isa.h"
+#include "backend/cpu/conv.h"
 #include "ops/reduce.h"
 
 #define DECLARE(fn, isa) int soma__##fn##_##isa(const soma__call *c);
@@ -38,6 +39,9 @@ static const struct {
     int op, dtype;
     int64_t (*bytes)(const soma__call *c, int threads);
 } scratch[] = {{SOMA_OP_matmul, SOMA_F32, soma__matmul_scratch},
+               {SOMA_OP_conv_forward, SOMA_F32, soma__conv_scratch},
+               {SOMA_OP_conv_data, SOMA_F32, soma__conv_scratch},
+               {SOMA_OP_conv_weight, SOMA_F32, soma__conv_weight_scratch},
                {SOMA_OP_sum, SOMA_F32, sum_scratch},
                {SOMA_OP_class_loss, SOMA_F32, class_loss_scratch},
                {SOMA_OP_class_loss_backward, SOMA_F32, class_loss_scratch}};

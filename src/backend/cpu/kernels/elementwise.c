@@ -503,28 +503,6 @@ static void run_small(const soma__pass *p, strip *s, char *const *base, int64_t 
     }
 }
 
-void SOMA_KERNEL(pass_block)(const soma__pass *p, int64_t row, int64_t rows, int64_t col, int64_t cols, const float *block, int64_t ld);
-void SOMA_KERNEL(pass_block)(const soma__pass *p, int64_t row, int64_t rows, int64_t col, int64_t cols, const float *block, int64_t ld) {
-    strip s;
-    char *base[SOMA__PASS_EXTERNAL];
-    start(p, &s);
-    for (int k = 0; k < p->n_external; k++) {
-        const soma__pass_operand *o = &p->operands[k];
-        base[k] = o->use & SOMA__PASS_BLOCK ? (char *)(uintptr_t)block : (char *)o->data + (row * o->stride[0] + col * o->stride[1]) * o->size;
-    }
-    if (rows > 1 && rows * cols <= STRIP) {
-        run_small(p, &s, base, rows, cols, ld);
-        return;
-    }
-    kinds q;
-    sort_operands(p, &s, cols, &q);
-    for (int64_t r = 0; r < rows; r++) {
-        run_row(p, &s, &q, base, cols, r == 0);
-        for (int k = 0; k < p->n_external; k++)
-            base[k] += (p->operands[k].use & SOMA__PASS_BLOCK ? ld : p->operands[k].stride[0]) * p->operands[k].size;
-    }
-}
-
 #define RUN 8192 /* elements of a piece, about */
 
 typedef struct job {
@@ -539,6 +517,37 @@ static void seek(const soma__pass *p, int64_t row, char **base) {
         int64_t at = row % p->shape[d];
         row /= p->shape[d];
         for (int k = 0; k < p->n_external; k++) base[k] += at * p->operands[k].stride[d] * p->operands[k].size;
+    }
+}
+
+/* The same from a column on; of the block, its row. */
+static void block_row(const soma__pass *p, int64_t row, int64_t col, const float *block, char **base) {
+    seek(p, row, base);
+    for (int k = 0; k < p->n_external; k++) {
+        const soma__pass_operand *o = &p->operands[k];
+        if (o->use & SOMA__PASS_BLOCK) base[k] = (char *)(uintptr_t)block;
+        else base[k] += col * o->stride[p->ndim - 1] * o->size;
+    }
+}
+
+void SOMA_KERNEL(pass_block)(const soma__pass *p, int64_t row, int64_t rows, int64_t col, int64_t cols, const float *block, int64_t ld);
+void SOMA_KERNEL(pass_block)(const soma__pass *p, int64_t row, int64_t rows, int64_t col, int64_t cols, const float *block, int64_t ld) {
+    strip s;
+    char *base[SOMA__PASS_EXTERNAL];
+    kinds q;
+    start(p, &s);
+    block_row(p, row, col, block, base);
+    if (rows > 1 && rows * cols <= STRIP && p->ndim == 2) {
+        run_small(p, &s, base, rows, cols, ld);
+        return;
+    }
+    sort_operands(p, &s, cols, &q);
+    for (int64_t r = 0; r < rows; r++) {
+        run_row(p, &s, &q, base, cols, r == 0 || p->ndim > 2);
+        if (p->ndim > 2) block_row(p, row + r + 1, col, block + (r + 1) * ld, base);
+        else
+            for (int k = 0; k < p->n_external; k++)
+                base[k] += (p->operands[k].use & SOMA__PASS_BLOCK ? ld : p->operands[k].stride[0]) * p->operands[k].size;
     }
 }
 

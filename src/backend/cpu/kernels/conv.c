@@ -1,0 +1,243 @@
+/* Convolutions forward and backwards by their input. A piece of work is a band of a sample: what it reads is copied once, with its border of zeros
+ * and channels side by side, unless it lies so already; then for a segment of results all channels are computed, tile by tile, and the pass that
+ * follows runs on them while they are in the cache. The weight is packed by phase, group and panel of channels, kernel position by kernel position.
+ */
+#include "backend/cpu/conv.h"
+#include "backend/cpu/elementwise.h"
+#include "backend/cpu/kernels/conv_tile.h"
+
+#include <string.h>
+
+#define SEGMENT SOMA__CONV_SEGMENT
+#define CHAIN SOMA__CONV_CHAIN
+#define LEVELS 16 /* of the tree of chains: k below 4096 * 2^15 */
+
+/* Results that use the same kernel positions. */
+typedef struct phase {
+    const stretch *k;
+    int64_t n_k, length; /* stretches; steps of k together */
+    int64_t panels;      /* floats of the packed weight before it */
+} phase;
+
+typedef struct job {
+    const soma__call *c;
+    const soma__conv_way *w;
+    phase *phases;
+    float *packed, *own;
+    int64_t own_size, panel_cols; /* channels of a group, whole panels */
+    int64_t out_step[5];          /* of the result: sample, channel, and the three dimensions */
+    bool direct;                  /* results go where they belong at once */
+} job;
+
+/* Which phase a result belongs to. */
+static int64_t phase_of(const soma__conv_way *w, const int64_t o[3]) {
+    int64_t f = 0;
+    for (int d = 0; w->backwards && d < 3; d++) f = f * w->stride[d] + (o[d] + w->pad[d]) % w->stride[d];
+    return f;
+}
+
+/* Kernel positions of a phase in their order, as stretches of the source; neighbours become one. Chains are cut at 4096. */
+static int64_t list_stretches(const soma__conv_way *w, int64_t f, stretch *out, int64_t *length, void (*each)(void *, int64_t, int64_t), void *arg) {
+    int64_t part[3], k[3] = {0}, n = 0, total = 0;
+    for (int d = 2; d >= 0; d--) part[d] = w->backwards ? f % w->stride[d] : 0, f /= w->backwards ? w->stride[d] : 1;
+    for (int64_t t = 0; t < w->positions; t++, soma__conv_advance(k, w->kernel)) {
+        int64_t at = 0;
+        bool real = true;
+        for (int d = 0; d < 3; d++) {
+            int64_t far = k[d] * w->dilation[d];
+            if (w->backwards) real = real && far % w->stride[d] == part[d], far = -((far - part[d]) / w->stride[d]);
+            at += (far - w->least[d]) * w->step[d];
+        }
+        if (!real) continue;
+        if (each) each(arg, t, total);
+        for (int64_t done = 0; done < w->in;) {
+            int64_t run = w->in - done < CHAIN
+            -total % CHAIN
+            ? w->in - done : CHAIN
+            -total % CHAIN;
+            if (out && n && total % CHAIN && out[n - 1].a + out[n - 1].n == at + done) out[n - 1].n += run;
+            else if (out) out[n++] = (stretch){at + done, total, run};
+            done += run, total += run;
+        }
+    }
+    *length = total;
+    return n;
+}
+
+/* One panel of a phase: [k][NR or VL], zeros beyond the last channel. */
+typedef struct packing {
+    const job *j;
+    const float *from; /* the group's weight, the panel's first channel */
+    float *to;
+    int64_t n, width;
+} packing;
+static void pack_position(void *arg, int64_t t, int64_t first) {
+    const packing *p = arg;
+    const soma__conv_way *w = p->j->w;
+    const soma__operand *weight = &p->j->c->in[1];
+    int64_t k[3], rest = t, at = 0, nd = p->j->c->attr[SOMA__CONV_DIMS];
+    for (int d = 2; d >= 0; d--) k[d] = rest % w->kernel[d], rest /= w->kernel[d];
+    for (int d = 3 - (int)nd; d < 3; d++) at += k[d] * weight->strides[2 + d - (3 - nd)];
+    int64_t across = weight->strides[w->backwards ? 1 : 0], along = weight->strides[w->backwards ? 0 : 1];
+    for (int64_t i = 0; i < w->in; i++) {
+        const float *from = p->from + at + i * along;
+        float *to = p->to + (first + i) * p->width;
+        for (int64_t c = 0; c < p->n; c++) to[c] = from[c * across];
+        for (int64_t c = p->n; c < p->width; c++) to[c] = 0;
+    }
+}
+
+static int64_t panels_of(const soma__conv_way *w) { return (w->out + NR - 1) / NR; }
+static int64_t width_of(const soma__conv_way *w, int64_t panel) { return w->out - panel * NR > VL ? NR : VL; }
+
+static void pack_piece(void *arg, int64_t at, int slot) {
+    (void)slot;
+    job *j = arg;
+    const soma__conv_way *w = j->w;
+    int64_t panels = panels_of(w), panel = at % panels, group = at / panels % w->groups, f = at / panels / w->groups, length;
+    const soma__operand *weight = &j->c->in[1];
+    const phase *ph = &j->phases[f];
+    packing p = {.j = j, .n = w->out - panel * NR < NR ? w->out - panel * NR : NR, .width = width_of(w, panel)};
+    p.from = (const float *)weight->data + (w->backwards ? group * w->in * weight->strides[0] + panel * NR * weight->strides[1]
+                                                         : (group * w->out + panel * NR) * weight->strides[0]);
+    p.to = j->packed + ph->panels + (group * j->panel_cols + panel * NR) * ph->length;
+    list_stretches(w, f, NULL, &length, pack_position, &p);
+}
+
+/* A tile whose k is longer than a chain. */
+static void long_tile(int rows, columns *q, const phase *f, const float *const *a, float *const *c) {
+    float part[LEVELS][MR * NR] __attribute__((aligned(64)));
+    float *to[MR];
+    int level[LEVELS], top = 0;
+    for (int64_t s = 0; s < f->n_k;) {
+        q->k = f->k + s, q->n_k = 0;
+        do q->n_k++, s++;
+        while (s < f->n_k && f->k[s].b % CHAIN);
+        for (int r = 0; r < rows; r++) to[r] = part[top] + r * NR;
+        SOMA_KERNEL(conv_tile)(rows, q, a, to);
+        level[top++] = 0;
+        for (; top > 1 && level[top - 1] == level[top - 2]; top--, level[top - 1]++)
+            for (int i = 0; i < rows * NR; i += VL) vf_store(part[top - 2] + i, vf_add(vf_load(part[top - 2] + i), vf_load(part[top - 1] + i)));
+    }
+    for (; top > 1; top--)
+        for (int i = 0; i < rows * NR; i += VL) vf_store(part[top - 2] + i, vf_add(vf_load(part[top - 2] + i), vf_load(part[top - 1] + i)));
+    for (int r = 0; r < rows; r++) memcpy(c[r], part[0] + r * NR, (size_t)q->vectors * sizeof(vf));
+}
+
+/* Results next to each other, at most a segment: where each reads, and where it goes. */
+typedef struct segment {
+    const float *a[SEGMENT];
+    float *c[SEGMENT];
+    int64_t phase[SEGMENT];
+    int n;
+} segment;
+
+/* A panel of channels from col on, of a group, for the segment's results of phase f. */
+static void run_phase(const job *j, const segment *s, int64_t f, int64_t group, int64_t col, int64_t c_at) {
+    const phase *ph = &j->phases[f];
+    const float *a[SEGMENT];
+    float *c[SEGMENT];
+    int count = 0;
+    for (int i = 0; i < s->n; i++)
+        if (s->phase[i] == f) a[count] = s->a[i] + group * j->w->in, c[count++] = s->c[i] + c_at;
+    int vectors = width_of(j->w, col / NR) == NR ? 2 : 1, most = vectors == 2 ? MR : ROWS
+    , tiles = (count + most - 1) / most;
+    columns q = {.b = j->packed + ph->panels + (group * j->panel_cols + col) * ph->length, .as = 1, .vectors = vectors, .start = true};
+    for (int t = 0; t < tiles; t++) {
+        int from = count * t / tiles, rows = count * (t + 1) / tiles - from;
+        q.k = ph->k, q.n_k = ph->n_k;
+        if (ph->length > CHAIN) long_tile(rows, &q, ph, a + from, c + from);
+        else SOMA_KERNEL(conv_tile)(rows, &q, a + from, c + from);
+    }
+}
+
+/* A finished block to where it belongs. */
+static void scatter(const job *j, const segment *s, const float *block, int64_t ld, int64_t cols, float *const *to) {
+    int64_t cs = j->out_step[1];
+    for (int i = 0; i < s->n && cs == 1; i++) memcpy(to[i], block + i * ld, (size_t)cols * sizeof *block);
+    for (int64_t e = 0; e < cols && cs != 1; e++)
+        for (int i = 0; i < s->n; i++) to[i][e * cs] = block[i * ld + e];
+}
+
+static void piece(void *arg, int64_t at, int slot) {
+    const job *j = arg;
+    const soma__conv_way *w = j->w;
+    int64_t part = at % w->col_pieces, band = at / w->col_pieces % w->bands, sample = at / w->col_pieces / w->bands;
+    soma__conv_band b;
+    soma__conv_band_of(w, band, &b);
+    float *own = j->own + slot * j->own_size, *block = own;
+    const float *x = (const float *)j->c->in[0].data;
+    if (w->copies) {
+        soma__conv_copy(w, &b, x, sample, own);
+        x = own, block = own + soma__conv_room(w);
+    } else {
+        x += sample * w->lies[0];
+        for (int d = 0; d < 3; d++) x += b.first[d] * w->step[d];
+    }
+    int64_t col = part * w->cols, cols = w->out - col < w->cols ? w->out - col : w->cols, ld = soma__conv_block(w, cols);
+    int64_t o[3] = {b.lo[0], b.lo[1], b.lo[2]}, segments = (b.results + SEGMENT - 1) / SEGMENT, c_col = w->groups > 1 ? 0 : col,
+            c_cols = w->groups * cols;
+    float *out = (float *)j->c->out.data;
+    int64_t per_sample = soma__conv_volume(w->to);
+    for (int64_t g = 0; g < segments; g++) {
+        int64_t from = b.results * g / segments;
+        segment s = {.n = (int)(b.results * (g + 1) / segments - from)};
+        float *to[SEGMENT];
+        for (int i = 0; i < s.n; i++) {
+            int64_t a = 0, c = sample * j->out_step[0] + c_col * j->out_step[1];
+            for (int d = 0; d < 3; d++) a += (soma__conv_origin(w, d, o[d]) - b.origin[d]) * w->step[d], c += o[d] * j->out_step[2 + d];
+            s.a[i] = x + a, s.phase[i] = phase_of(w, o);
+            to[i] = out + c;
+            s.c[i] = j->direct ? to[i] : block + i * ld;
+            for (int d = 2; d >= 0; d--) {
+                if (++o[d] < b.hi[d]) break;
+                o[d] = b.lo[d];
+            }
+        }
+        for (int64_t group = 0; group < w->groups; group++) /* what is behind a group's last channel is written over by the next one */
+            for (int64_t n = 0; n < cols; n += NR)
+                for (int64_t f = 0; f < w->phases; f++) run_phase(j, &s, f, group, col + n, group * cols + n);
+        const soma__pass *pass = j->c->pass;
+        if (pass) pass->block(pass, sample * per_sample + b.before + from, s.n, c_col, c_cols, block, ld);
+        else if (!j->direct) scatter(j, &s, block, ld, c_cols, to);
+    }
+}
+
+/* Is the weight packed from an earlier run? If not, it will be now. */
+static bool is_packed(const soma__call *c, const soma__conv_way *w) {
+    soma__packed *p = c->packed;
+    if (!p) return false;
+    int64_t key[5] = {-1 - w->backwards, w->groups, w->out, w->in, (int64_t)(intptr_t)c->in[1].data};
+    if (p->made == p->live && memcmp(p->key, key, sizeof key) == 0) return true;
+    p->made = p->live;
+    memcpy(p->key, key, sizeof key);
+    return false;
+}
+
+int SOMA_KERNEL(conv)(const soma__call *c) {
+    soma__conv_way w;
+    if (!soma__conv_plan(c, &w)) return soma__ops[c->op]->run(c);
+    job j = {.c = c, .w = &w, .own_size = soma__conv_own(&w), .panel_cols = (w.out + VL - 1) / VL * VL};
+    int64_t nd = c->attr[SOMA__CONV_DIMS], threads = soma__pool_threads(c->env->pool), at = 0;
+    stretch *table = c->scratch;
+    j.phases = (phase *)(void *)(table + soma__conv_stretches(&w));
+    float *memory = (float *)(void *)(j.phases + w.phases);
+    memory = (float *)(void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
+    j.own = memory, j.packed = c->packed ? c->packed->memory : memory + j.own_size * threads;
+    for (int64_t f = 0; f < w.phases; f++) {
+        phase *p = &j.phases[f];
+        p->k = table;
+        p->n_k = list_stretches(&w, f, table, &p->length, NULL, NULL);
+        table += p->n_k;
+        p->panels = at;
+        at += w.groups * j.panel_cols * p->length;
+    }
+    j.out_step[0] = c->out.strides[0], j.out_step[1] = c->out.strides[1];
+    for (int d = 0; d < 3; d++) j.out_step[2 + d] = d < 3 - nd ? 0 : c->out.strides[2 + d - (3 - nd)];
+    j.direct = !c->pass && j.out_step[1] == 1 && w.groups == 1 && w.out % VL == 0;
+    if (!is_packed(c, &w)) soma__pool_run(c->env->pool, pack_piece, &j, w.phases * w.groups * panels_of(&w), (double)at * 0.5);
+    double work =
+        (double)w.n * (double)soma__conv_volume(w.to) * (double)w.groups * (double)w.in * (double)w.out * (double)w.positions / (double)w.phases;
+    soma__pool_run(c->env->pool, piece, &j, w.n * w.bands * w.col_pieces, work / (VL * 8));
+    return SOMA_OK;
+}

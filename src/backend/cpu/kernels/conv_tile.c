@@ -1,0 +1,64 @@
+/* The tile for each number of rows, with one vector of columns or two. */
+#include "backend/cpu/kernels/conv_tile.h"
+
+/* rows and vectors are constants wherever this is inlined, so that the accumulators are registers. */
+SIMD_FN void tile(int rows, int vectors, const columns *q, const float *const *a, float *const *c) {
+    vf x[MR], y[MR];
+    const float *p[MR];
+    for (int r = 0; r < rows; r++) {
+        p[r] = a[r], x[r] = y[r] = vf_zero();
+        if (q->start) continue;
+        x[r] = vf_load(c[r]);
+        if (vectors == 2) y[r] = vf_load(c[r] + VL);
+    }
+    const int64_t as = q->as, bs = vectors * VL;
+    for (int64_t s = 0; s < q->n_k; s++) {
+        const float *b = q->b + q->k[s].b * bs, *end = b + q->k[s].n * bs;
+        int64_t i = q->k[s].a;
+        for (; b != end; b += bs, i += as) {
+            vf b0 = vf_load(b), b1 = vectors == 2 ? vf_load(b + VL) : b0;
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++) {
+                vf v = vf_set1(p[r][i]);
+                x[r] = vf_fma(v, b0, x[r]);
+                if (vectors == 2) y[r] = vf_fma(v, b1, y[r]);
+            }
+        }
+    }
+    for (int r = 0; r < rows; r++) {
+        vf_store(c[r], x[r]);
+        if (vectors == 2) vf_store(c[r] + VL, y[r]);
+    }
+}
+
+#define CASE(R, V) \
+    case R: tile(R, V, q, a, c); break;
+/* clang-format off */
+#define CASES(V) \
+    CASE(1, V) CASE(2, V) CASE(3, V) CASE(4, V)
+#if MR > 4
+#define MORE(V) CASE(5, V) CASE(6, V)
+#else
+#define MORE(V)
+#endif
+#if MR > 6
+#define MANY(V) CASE(7, V) CASE(8, V)
+#else
+#define MANY(V)
+#endif
+#if MR > 8
+#define MOST CASE(9, 1) CASE(10, 1)
+#define ALL CASE(9, 2) CASE(10, 2) CASE(11, 2) CASE(12, 2) CASE(13, 2) CASE(14, 2)
+#else
+#define MOST
+#define ALL
+#endif
+/* clang-format on */
+void SOMA_KERNEL(conv_tile)(int rows, const columns *q, const float *const *a, float *const *c) {
+    if (q->vectors == 2) switch (rows) {
+            CASES(2) MORE(2) MANY(2) ALL default : break;
+        }
+    else switch (rows) {
+            CASES(1) MORE(1) MANY(1) MOST default : break;
+        }
+}
