@@ -262,12 +262,28 @@ static soma_tensor *kernel_of(fixture *f, int dims) {
     const int64_t ones[5] = {1, 1, 1, 1, 1};
     return soma_zeros(f->ctx, SOMA_F32, ones, dims + 2);
 }
+/* Not for its sizes, without which there is nothing to do, and which are looked at behind the options. */
+static bool sized(fixture *f) {
+    if (soma_error_status(f->ctx) != SOMA_ERROR_ARGUMENT) return true;
+    assert_non_null(strstr(soma_error_message(f->ctx), "interpolate: sizes"));
+    soma_error_take(f->ctx);
+    return false;
+}
 CALL(conv1d, soma_conv_opts, !soma_conv1d_v(kernel_of(f, 1), kernel_of(f, 1), NULL, o, size))
 CALL(conv2d, soma_conv_opts, !soma_conv2d_v(kernel_of(f, 2), kernel_of(f, 2), NULL, o, size))
 CALL(conv3d, soma_conv_opts, !soma_conv3d_v(kernel_of(f, 3), kernel_of(f, 3), NULL, o, size))
 CALL(conv_transpose1d, soma_conv_opts, !soma_conv_transpose1d_v(kernel_of(f, 1), kernel_of(f, 1), NULL, o, size))
 CALL(conv_transpose2d, soma_conv_opts, !soma_conv_transpose2d_v(kernel_of(f, 2), kernel_of(f, 2), NULL, o, size))
 CALL(conv_transpose3d, soma_conv_opts, !soma_conv_transpose3d_v(kernel_of(f, 3), kernel_of(f, 3), NULL, o, size))
+CALL(max_pool1d, soma_pool_opts, !soma_max_pool1d_v(kernel_of(f, 1), 1, NULL, o, size))
+CALL(avg_pool1d, soma_pool_opts, !soma_avg_pool1d_v(kernel_of(f, 1), 1, o, size))
+CALL(max_pool2d, soma_pool_opts, !soma_max_pool2d_v(kernel_of(f, 2), 1, NULL, o, size))
+CALL(avg_pool2d, soma_pool_opts, !soma_avg_pool2d_v(kernel_of(f, 2), 1, o, size))
+CALL(max_pool3d, soma_pool_opts, !soma_max_pool3d_v(kernel_of(f, 3), 1, NULL, o, size))
+CALL(avg_pool3d, soma_pool_opts, !soma_avg_pool3d_v(kernel_of(f, 3), 1, o, size))
+CALL(unfold, soma_pool_opts, !soma_unfold_v(kernel_of(f, 2), 1, o, size))
+CALL(fold, soma_pool_opts, !soma_fold_v(kernel_of(f, 1), (const int64_t[]){1}, 1, 1, o, size))
+CALL(interpolate, soma_interpolate_opts, !soma_interpolate_v(kernel_of(f, 2), o, size) && sized(f))
 CALL(dataset_glyphs, soma_glyph_opts, !soma_dataset_glyphs_v(f->ctx, 1, o, size))
 CALL(dataset_generate, soma_generate_opts, !soma_dataset_generate_v(f->ctx, "moons", 1, o, size))
 static const char a_table[] = "x,y\n1,a\n2,b\n3,a\n4,b\n5,a\n6,b\n";
@@ -329,6 +345,15 @@ static const struct {
     ROW(conv_transpose1d, soma_conv_opts),
     ROW(conv_transpose2d, soma_conv_opts),
     ROW(conv_transpose3d, soma_conv_opts),
+    ROW(max_pool1d, soma_pool_opts),
+    ROW(avg_pool1d, soma_pool_opts),
+    ROW(max_pool2d, soma_pool_opts),
+    ROW(avg_pool2d, soma_pool_opts),
+    ROW(max_pool3d, soma_pool_opts),
+    ROW(avg_pool3d, soma_pool_opts),
+    ROW(unfold, soma_pool_opts),
+    ROW(fold, soma_pool_opts),
+    ROW(interpolate, soma_interpolate_opts),
     ROW(dataset_glyphs, soma_glyph_opts),
     ROW(dataset_generate, soma_generate_opts),
     ROW(table_from_memory, soma_table_opts),
