@@ -3,6 +3,8 @@ import textwrap
 
 import torch
 
+import golden_layers
+
 torch.manual_seed(0)
 
 
@@ -388,3 +390,4 @@ write("golden.h", optimizers() + "\n" + losses())
 write("promotion.h", promotion())
 write("ops.h", ops_text())
 write("schedules.h", schedules())
+write("layers.h", golden_layers.text())

@@ -62,7 +62,11 @@ SOMA_API soma_module *soma_nn_softmin(soma_context *ctx, int64_t dim);
 SOMA_API soma_module *soma_nn_glu(soma_context *ctx, int64_t dim);
 /* torch.nn.Dropout(p), p in [0, 1], else SOMA_ERROR_ARGUMENT; the identity in eval mode. */
 SOMA_API soma_module *soma_nn_dropout(soma_context *ctx, double p);
-/* Changes a dropout's p, also for programs that are captured already. SOMA_ERROR_ARGUMENT for another module or p. */
+/* torch.nn.Dropout1d(p), Dropout2d, Dropout3d: whole channels of [N, C, L], [N, C, H, W], [N, C, D, H, W]. */
+SOMA_API soma_module *soma_nn_dropout1d(soma_context *ctx, double p);
+SOMA_API soma_module *soma_nn_dropout2d(soma_context *ctx, double p);
+SOMA_API soma_module *soma_nn_dropout3d(soma_context *ctx, double p);
+/* Changes p of any of these four, also for programs that are captured already. SOMA_ERROR_ARGUMENT for another module or p. */
 SOMA_API soma_status soma_nn_dropout_set(soma_module *m, double p);
 /* torch.nn.AlphaDropout(p), p in [0, 1], else SOMA_ERROR_ARGUMENT; the identity in eval mode. */
 SOMA_API soma_module *soma_nn_alpha_dropout(soma_context *ctx, double p);
@@ -75,15 +79,120 @@ typedef struct soma_layer_norm_opts {
     uint64_t reserved[4];
 } soma_layer_norm_opts;
 SOMA_WITH_OPTS(soma_module *, soma_nn_layer_norm, (soma_context * ctx, const int64_t *shape, int64_t ndim), (ctx, shape, ndim), soma_layer_norm_opts)
-/* torch.nn.BatchNorm1d(features) for [N, features] or [N, features, L]: by the batch in train mode, which moves running_mean and running_var
- * (buffers), by these in eval mode. num_batches_tracked (int64) counts the batches. SOMA_ERROR_ARGUMENT for features below 1 or a momentum outside
- * [0, 1]; forward: SOMA_ERROR_SHAPE for another number, and for training on one value. */
+/* LayerNorm over the channels of [N, channels, ...] alone, at each pixel: the LayerNorm2d of torchvision's ConvNeXt. weight [channels] starts as
+ * ones, bias as zeros. SOMA_ERROR_ARGUMENT for channels below 1; forward: SOMA_ERROR_SHAPE for another number. */
+SOMA_WITH_OPTS(soma_module *, soma_nn_layer_norm2d, (soma_context * ctx, int64_t channels), (ctx, channels), soma_layer_norm_opts)
+/* torch.nn.BatchNorm1d(features) for [N, features] or [N, features, L], BatchNorm2d for [N, features, H, W], BatchNorm3d for [N, features, D, H, W]:
+ * by the batch in train mode, which moves running_mean and running_var (buffers), by these in eval mode. num_batches_tracked (int64) counts the
+ * batches. SOMA_ERROR_ARGUMENT for features below 1 or a momentum outside [0, 1]; forward: SOMA_ERROR_SHAPE for another number or other dimensions,
+ * and for training on one value. */
 typedef struct soma_batch_norm_opts {
     soma_optional eps, momentum;   /* default 1e-5, 0.1 */
     int64_t no_affine, no_running; /* default off: with weight and bias, with running statistics */
     uint64_t reserved[4];
 } soma_batch_norm_opts;
 SOMA_WITH_OPTS(soma_module *, soma_nn_batch_norm_1d, (soma_context * ctx, int64_t features), (ctx, features), soma_batch_norm_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_batch_norm_2d, (soma_context * ctx, int64_t features), (ctx, features), soma_batch_norm_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_batch_norm_3d, (soma_context * ctx, int64_t features), (ctx, features), soma_batch_norm_opts)
+/* torch.nn.InstanceNorm1d(features) for [N, features, L], InstanceNorm2d, InstanceNorm3d: each channel of each sample by its own mean and variance.
+ * As PyTorch's, they have neither parameters nor running statistics unless asked: with these, eval mode normalises by them, and train mode moves them
+ * by the batch's mean of what its samples have. Errors as BatchNorm's. */
+typedef struct soma_instance_norm_opts {
+    soma_optional eps, momentum; /* default 1e-5, 0.1 */
+    int64_t affine, running;     /* nonzero: affine=True, track_running_stats=True */
+    uint64_t reserved[4];
+} soma_instance_norm_opts;
+SOMA_WITH_OPTS(soma_module *, soma_nn_instance_norm_1d, (soma_context * ctx, int64_t features), (ctx, features), soma_instance_norm_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_instance_norm_2d, (soma_context * ctx, int64_t features), (ctx, features), soma_instance_norm_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_instance_norm_3d, (soma_context * ctx, int64_t features), (ctx, features), soma_instance_norm_opts)
+/* torch.nn.GroupNorm(groups, channels) for [N, channels, ...]. weight [channels] starts as ones, bias as zeros. SOMA_ERROR_ARGUMENT unless the groups
+ * divide the channels; forward: SOMA_ERROR_SHAPE for another number of channels. */
+typedef struct soma_group_norm_opts {
+    soma_optional eps; /* default 1e-5 */
+    int64_t no_affine; /* default off: with weight and bias */
+    uint64_t reserved[4];
+} soma_group_norm_opts;
+SOMA_WITH_OPTS(soma_module *, soma_nn_group_norm, (soma_context * ctx, int64_t groups, int64_t channels), (ctx, groups, channels),
+               soma_group_norm_opts)
+/* torch.nn.LocalResponseNorm(channels) for [N, C, ...]: x / (k + alpha * mean of squares over this many neighbours) ^ beta. SOMA_ERROR_ARGUMENT for
+ * a size below 1. */
+typedef struct soma_local_response_norm_opts {
+    soma_optional alpha, beta, k; /* default 1e-4, 0.75, 1 */
+    uint64_t reserved[4];
+} soma_local_response_norm_opts;
+SOMA_WITH_OPTS(soma_module *, soma_nn_local_response_norm, (soma_context * ctx, int64_t channels), (ctx, channels), soma_local_response_norm_opts)
+
+/* torch.nn.Conv1d(in, out, kernel), Conv2d, Conv3d for [N, in, L], [N, in, H, W], [N, in, D, H, W]. weight [out, in / groups, kernel...] and bias
+ * [out] are drawn from U(-b, b) with b = 1 / sqrt(in / groups * the kernel's elements), as PyTorch's; the numbers are not. Of stride and dilation the
+ * first number stands for the dimensions whose own is 0. SOMA_ERROR_ARGUMENT for sizes below 1, groups that do not divide the channels, 'same' with a
+ * stride; SOMA_ERROR_DTYPE unless floating; forward: SOMA_ERROR_SHAPE for other channels and for images smaller than the kernel. */
+typedef struct soma_conv_module_opts {
+    int64_t kernel[3];         /* of dimensions whose size is another than the argument; default: the argument */
+    int64_t stride[3];         /* default 1 */
+    int64_t padding[3];        /* on both sides of each dimension; default 0 */
+    int64_t dilation[3];       /* default 1 */
+    int64_t groups;            /* default 1; groups = in: depth-wise */
+    int64_t same;              /* nonzero: padding='same', for stride 1; of an odd padding the greater part is behind */
+    int64_t output_padding[3]; /* of transposed convolutions; default 0 */
+    int64_t padding_mode;      /* a soma_pad_mode; default SOMA_PAD_CONSTANT: zeros */
+    int64_t no_bias;           /* nonzero: bias=False */
+    int64_t dtype;             /* a soma_dtype, default SOMA_F32 */
+    uint64_t reserved[4];
+} soma_conv_module_opts;
+SOMA_WITH_OPTS(soma_module *, soma_nn_conv1d, (soma_context * ctx, int64_t in_channels, int64_t out_channels, int64_t kernel),
+               (ctx, in_channels, out_channels, kernel), soma_conv_module_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_conv2d, (soma_context * ctx, int64_t in_channels, int64_t out_channels, int64_t kernel),
+               (ctx, in_channels, out_channels, kernel), soma_conv_module_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_conv3d, (soma_context * ctx, int64_t in_channels, int64_t out_channels, int64_t kernel),
+               (ctx, in_channels, out_channels, kernel), soma_conv_module_opts)
+/* torch.nn.ConvTranspose1d(in, out, kernel), 2d, 3d: weight [in, out / groups, kernel...], drawn with b = 1 / sqrt(out / groups * the kernel's
+ * elements). Zeros alone are around them, and there is no 'same'; otherwise as the others. */
+SOMA_WITH_OPTS(soma_module *, soma_nn_conv_transpose1d, (soma_context * ctx, int64_t in_channels, int64_t out_channels, int64_t kernel),
+               (ctx, in_channels, out_channels, kernel), soma_conv_module_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_conv_transpose2d, (soma_context * ctx, int64_t in_channels, int64_t out_channels, int64_t kernel),
+               (ctx, in_channels, out_channels, kernel), soma_conv_module_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_conv_transpose3d, (soma_context * ctx, int64_t in_channels, int64_t out_channels, int64_t kernel),
+               (ctx, in_channels, out_channels, kernel), soma_conv_module_opts)
+
+/* torch.nn.MaxPool1d(kernel), AvgPool1d(kernel), Unfold(kernel), Fold(sizes, kernel) and their kin, of the functions of the same names.
+ * SOMA_ERROR_ARGUMENT for sizes below 1; forward: as the functions. */
+SOMA_WITH_OPTS(soma_module *, soma_nn_max_pool1d, (soma_context * ctx, int64_t kernel), (ctx, kernel), soma_pool_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_max_pool2d, (soma_context * ctx, int64_t kernel), (ctx, kernel), soma_pool_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_max_pool3d, (soma_context * ctx, int64_t kernel), (ctx, kernel), soma_pool_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_avg_pool1d, (soma_context * ctx, int64_t kernel), (ctx, kernel), soma_pool_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_avg_pool2d, (soma_context * ctx, int64_t kernel), (ctx, kernel), soma_pool_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_avg_pool3d, (soma_context * ctx, int64_t kernel), (ctx, kernel), soma_pool_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_unfold, (soma_context * ctx, int64_t kernel), (ctx, kernel), soma_pool_opts)
+SOMA_WITH_OPTS(soma_module *, soma_nn_fold, (soma_context * ctx, const int64_t *sizes, int64_t count, int64_t kernel), (ctx, sizes, count, kernel),
+               soma_pool_opts)
+/* torch.nn.AdaptiveAvgPool2d(sizes) and its kin: one size for all dimensions or one for each, as SOMA_SHAPE(7, 7); -1 keeps the input's.
+ * SOMA_SHAPE(1) is global pooling. SOMA_ERROR_ARGUMENT for other counts and sizes. */
+SOMA_API soma_module *soma_nn_adaptive_max_pool1d(soma_context *ctx, const int64_t *sizes, int64_t count);
+SOMA_API soma_module *soma_nn_adaptive_max_pool2d(soma_context *ctx, const int64_t *sizes, int64_t count);
+SOMA_API soma_module *soma_nn_adaptive_max_pool3d(soma_context *ctx, const int64_t *sizes, int64_t count);
+SOMA_API soma_module *soma_nn_adaptive_avg_pool1d(soma_context *ctx, const int64_t *sizes, int64_t count);
+SOMA_API soma_module *soma_nn_adaptive_avg_pool2d(soma_context *ctx, const int64_t *sizes, int64_t count);
+SOMA_API soma_module *soma_nn_adaptive_avg_pool3d(soma_context *ctx, const int64_t *sizes, int64_t count);
+/* torch.nn.ZeroPad2d(padding), ConstantPad2d(padding, value), ReflectionPad2d, ReplicationPad2d, CircularPad2d, and the same of one and three
+ * dimensions: one size for all sides, or two for each dimension from the last on (left, right, top, bottom). SOMA_ERROR_ARGUMENT for another count;
+ * forward: SOMA_ERROR_SHAPE for other dimensions and as soma_pad. */
+#define SOMA__PADS(n) \
+    SOMA_API soma_module *soma_nn_zero_pad##n##d(soma_context *ctx, const int64_t *sizes, int64_t count); \
+    SOMA_API soma_module *soma_nn_constant_pad##n##d(soma_context *ctx, const int64_t *sizes, int64_t count, double value); \
+    SOMA_API soma_module *soma_nn_reflection_pad##n##d(soma_context *ctx, const int64_t *sizes, int64_t count); \
+    SOMA_API soma_module *soma_nn_replication_pad##n##d(soma_context *ctx, const int64_t *sizes, int64_t count); \
+    SOMA_API soma_module *soma_nn_circular_pad##n##d(soma_context *ctx, const int64_t *sizes, int64_t count);
+SOMA__PADS(1)
+SOMA__PADS(2)
+SOMA__PADS(3)
+#undef SOMA__PADS
+/* torch.nn.Upsample. SOMA_ERROR_ARGUMENT unless there is either a size or a scale_factor; forward: as soma_interpolate. */
+SOMA_WITH_OPTS(soma_module *, soma_nn_upsample, (soma_context * ctx), (ctx), soma_interpolate_opts)
+/* torch.nn.PixelShuffle(factor), PixelUnshuffle(factor), ChannelShuffle(groups). SOMA_ERROR_ARGUMENT for a number below 1; forward: SOMA_ERROR_SHAPE
+ * where it does not divide what it must. */
+SOMA_API soma_module *soma_nn_pixel_shuffle(soma_context *ctx, int64_t factor);
+SOMA_API soma_module *soma_nn_pixel_unshuffle(soma_context *ctx, int64_t factor);
+SOMA_API soma_module *soma_nn_channel_shuffle(soma_context *ctx, int64_t groups);
 
 /* torch.nn.Embedding(classes, features): rows by int64 numbers; the weight [classes, features] is drawn from a standard normal distribution.
  * padding_idx: the row starts as zeros and gets no gradient. SOMA_ERROR_ARGUMENT for sizes below 1 or a padding_idx outside the classes. */
@@ -97,6 +206,8 @@ SOMA_WITH_OPTS(soma_module *, soma_nn_embedding, (soma_context * ctx, int64_t cl
 SOMA_API soma_module *soma_nn_unflatten(soma_context *ctx, int64_t dim, const int64_t *sizes, int64_t count);
 /* x + m(x), the block of residual networks (He et al. 2016); the child's name is "0". */
 SOMA_API soma_module *soma_nn_residual(soma_context *ctx, soma_module *m);
+/* shortcut(x) + m(x), where m changes the shape; children "0" (m) and "1". */
+SOMA_API soma_module *soma_nn_residual_with(soma_context *ctx, soma_module *m, soma_module *shortcut);
 /* Several modules on the same input, their results joined along dim; children "0", "1", ... */
 SOMA_API soma_module *soma_nn_parallel(soma_context *ctx, soma_module *const *modules, size_t count, int64_t dim);
 

@@ -51,6 +51,32 @@ typedef struct soma_conv_opts {
     uint64_t reserved[4];
 } soma_conv_opts;
 
+/* Options of pools and of unfold and fold, PyTorch's. Of stride and dilation the first number stands for the dimensions whose own is 0. */
+typedef struct soma_pool_opts {
+    int64_t kernel[3];        /* of dimensions whose size is another than the argument; default: the argument */
+    int64_t stride[3];        /* default: the kernel's sizes (unfold and fold: 1) */
+    int64_t padding[3];       /* on both sides of each dimension, at most half of the window; default 0 */
+    int64_t dilation[3];      /* of max pools, unfold and fold; default 1 */
+    int64_t ceil_mode;        /* nonzero: windows that reach over the end count, too */
+    int64_t no_count_pad;     /* of averages; nonzero: count_include_pad=False */
+    int64_t divisor_override; /* of averages; default: the elements of the window */
+    uint64_t reserved[4];
+} soma_pool_opts;
+
+/* What lies around a padded tensor: a number, the tensor mirrored without its edge, its edge, or the tensor once more. */
+typedef enum soma_pad_mode { SOMA_PAD_CONSTANT = 0, SOMA_PAD_REFLECT = 1, SOMA_PAD_REPLICATE = 2, SOMA_PAD_CIRCULAR = 3 } soma_pad_mode;
+
+/* LINEAR is torch's linear, bilinear and trilinear, by the input's dimensions. */
+typedef enum soma_interpolation { SOMA_INTERPOLATE_NEAREST = 0, SOMA_INTERPOLATE_LINEAR = 1 } soma_interpolation;
+/* Options of interpolate, PyTorch's: either sizes or scale factors; the first one stands for the dimensions whose own is 0. */
+typedef struct soma_interpolate_opts {
+    int64_t size[3];
+    double scale_factor[3];
+    int64_t mode;          /* a soma_interpolation; default nearest */
+    int64_t align_corners; /* of LINEAR; nonzero: the corners' centres stay where they are */
+    uint64_t reserved[4];
+} soma_interpolate_opts;
+
 #define UNARY(name, kind, doc) SOMA_API soma_tensor *soma_##name(soma_tensor *x);
 #define BINARY(name, kind, doc) SOMA_API soma_tensor *soma_##name(soma_tensor *a, soma_tensor *b);
 #define OP(name, params, doc) SOMA_API soma_tensor *soma_##name params;

@@ -59,6 +59,20 @@ static soma_tensor *dropout(soma_module *m, soma_tensor *x) {
     soma_stream_use(m->ctx, before);
     return y;
 }
+/* Of one to three dimensions. */
+static soma_tensor *channel_dropout(soma_module *m, soma_tensor *x) {
+    char text[128];
+    if (soma_ndim(x) != m->dim + 2) {
+        soma_error_raise(m->ctx, SOMA_ERROR_SHAPE, "%s: the input has shape %s; %d dimensions, [N, C, ...], are wanted", m->kind,
+                         soma_shape_text(x, text, sizeof text), (int)m->dim + 2);
+        return NULL;
+    }
+    if (!m->training) return x;
+    uint64_t before = soma_stream_use(m->ctx, soma__module_stream(m, SOMA_STREAM_DROPOUT));
+    soma_tensor *y = soma_feature_dropout_by(x, soma_host_scalar(m->ctx, &m->number[0]));
+    soma_stream_use(m->ctx, before);
+    return y;
+}
 static soma_tensor *alpha_dropout(soma_module *m, soma_tensor *x) {
     uint64_t before = soma_stream_use(m->ctx, soma__module_stream(m, SOMA_STREAM_DROPOUT));
     soma_tensor *y = soma_alpha_dropout(x, m->number[0], m->training);
@@ -73,7 +87,7 @@ static bool is_probability(soma_module *m, double p) {
 }
 
 soma_status soma_nn_dropout_set(soma_module *m, double p) {
-    if (!m || m->forward != dropout) return SOMA_ERROR_ARGUMENT;
+    if (!m || (m->forward != dropout && m->forward != channel_dropout)) return SOMA_ERROR_ARGUMENT;
     if (is_probability(m, p)) m->number[0] = p;
     return soma_error_status(m->ctx);
 }
@@ -86,3 +100,12 @@ soma_module *soma_nn_alpha_dropout(soma_context *ctx, double p) {
     soma_module *m = with_numbers(ctx, "alpha_dropout", alpha_dropout, p, 0);
     return m && is_probability(m, p) ? m : NULL;
 }
+#define CHANNEL_DROPOUT(n) \
+    soma_module *soma_nn_dropout##n##d(soma_context *ctx, double p) { \
+        soma_module *m = with_numbers(ctx, "dropout" #n "d", channel_dropout, p, 0); \
+        if (m) m->dim = n; \
+        return m && is_probability(m, p) ? m : NULL; \
+    }
+CHANNEL_DROPOUT(1)
+CHANNEL_DROPOUT(2)
+CHANNEL_DROPOUT(3)

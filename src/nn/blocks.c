@@ -50,10 +50,18 @@ soma_module *soma_nn_unflatten(soma_context *ctx, int64_t dim, const int64_t *si
     return m;
 }
 
-static soma_tensor *residual(soma_module *m, soma_tensor *x) { return soma_add(x, soma_forward(m->first->child, x)); }
+static soma_tensor *residual(soma_module *m, soma_tensor *x) {
+    const soma__named *shortcut = m->first->next;
+    soma_tensor *y = soma_forward(m->first->child, x);
+    return soma_add(shortcut ? soma_forward(shortcut->child, x) : x, y);
+}
 soma_module *soma_nn_residual(soma_context *ctx, soma_module *inner) {
     soma_module *m = soma__module_new(ctx, "residual", residual);
     return m && soma_module_add_child(m, "0", inner) == SOMA_OK ? m : NULL;
+}
+soma_module *soma_nn_residual_with(soma_context *ctx, soma_module *inner, soma_module *shortcut) {
+    soma_module *m = soma_nn_residual(ctx, inner);
+    return m && soma_module_add_child(m, "1", shortcut) == SOMA_OK ? m : NULL;
 }
 
 static soma_tensor *parallel(soma_module *m, soma_tensor *x) {

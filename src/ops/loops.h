@@ -4,6 +4,8 @@
 
 #include "ops/op.h"
 
+#include <string.h>
+
 /* The element offset of position `index` (C order) in an operand. */
 static inline int64_t soma__offset(const soma__operand *o, int64_t index) {
     int64_t at = 0;
@@ -53,5 +55,14 @@ static inline void soma__walk_to(soma__walk *w, const soma__operand *const *ops,
 static inline bool soma__dense(const soma__operand *o) { return soma__is_dense(o->shape, o->ndim, o->strides, o->numel); }
 
 static inline int64_t soma__last_stride(const soma__operand *o) { return o->ndim ? o->strides[o->ndim - 1] : 0; }
+
+/* Zeros in all elements. */
+static inline void soma__clear(const soma__operand *o) {
+    const soma__operand *ops[1] = {o};
+    int64_t size = (int64_t)soma_dtype_size((soma_dtype)o->dtype);
+    soma__walk w;
+    for (soma__walk_start(&w, o); w.row < w.rows; soma__walk_next(&w, ops, 1))
+        for (int64_t i = 0; i < w.length; i++) memset((char *)o->data + (w.at[0] + i * soma__last_stride(o)) * size, 0, (size_t)size);
+}
 
 #endif

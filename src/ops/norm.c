@@ -89,3 +89,78 @@ soma_tensor *soma_batch_norm(soma_tensor *x, soma_tensor *running_mean, soma_ten
     }
     return soma_interior_end(x->ctx, normalised(centred, variance, eps, CHANNELS(weight), CHANNELS(bias)));
 }
+
+/* A parameter of channels, broadcast to x. */
+static soma_tensor *by_channel(const soma_tensor *x, soma_tensor *p) {
+    int64_t shape[SOMA_MAX_DIMS];
+    for (int d = 0; d < x->ndim; d++) shape[d] = d == 1 ? x->shape[1] : 1;
+    return p ? soma_reshape(p, shape, x->ndim) : NULL;
+}
+
+/* [N, C, ...] and parameters of C numbers. */
+static bool channels_fit(const char *call, soma_tensor *x, soma_tensor *const *parts, const char *const *names, int n, int ndim) {
+    char text[128];
+    if (!floating(call, x, parts, n)) return false;
+    if (x->ndim < ndim)
+        return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "%s: the input is %s; %s is wanted", call, soma_shape_text(x, text, sizeof text),
+                                ndim == 2 ? "[N, C, ...]" : "[N, C, L...]"),
+               false;
+    for (int i = 0; i < n; i++)
+        if (!part_fits(call, names[i], x, parts[i], x->shape + 1, 1)) return false;
+    return true;
+}
+
+soma_tensor *soma_group_norm(soma_tensor *x, int64_t groups, soma_tensor *weight, soma_tensor *bias, double eps) {
+    soma_tensor *parts[2] = {weight, bias};
+    static const char *const names[2] = {"weight", "bias"};
+    if (!channels_fit("group_norm", x, parts, names, 2, 2)) return NULL;
+    const int64_t n = x->shape[0], c = x->shape[1];
+    if (groups < 1 || c % groups)
+        return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "group_norm: %lld channels do not go into %lld groups", (long long)c, (long long)groups),
+               NULL;
+    const soma_reduce_opts over = {.ndims = 1, .dims = {2}, .keepdim = 1};
+    soma__composite_begin(x->ctx, "group_norm");
+    soma_tensor *rows = soma_reshape(x, SOMA_SHAPE(n, groups, n ? x->numel / n / groups : 0)), *centred = soma_sub(rows, soma_mean(rows, &over));
+    soma_tensor *y = normalised(centred, soma_mean(soma_square(centred), &over), eps, NULL, NULL);
+    y = soma_reshape(y, x->shape, x->ndim);
+    if (weight) y = soma_mul(y, by_channel(x, weight));
+    return soma_interior_end(x->ctx, bias ? soma_add(y, by_channel(x, bias)) : y);
+}
+
+soma_tensor *soma_layer_norm2d(soma_tensor *x, soma_tensor *weight, soma_tensor *bias, double eps) {
+    soma_tensor *parts[2] = {weight, bias};
+    static const char *const names[2] = {"weight", "bias"};
+    if (!channels_fit("layer_norm2d", x, parts, names, 2, 2)) return NULL;
+    const soma_reduce_opts over = {.ndims = 1, .dims = {1}, .keepdim = 1};
+    soma__composite_begin(x->ctx, "layer_norm2d");
+    soma_tensor *centred = soma_sub(x, soma_mean(x, &over)), *variance = soma_mean(soma_square(centred), &over);
+    return soma_interior_end(x->ctx, normalised(centred, variance, eps, by_channel(x, weight), by_channel(x, bias)));
+}
+
+/* Running statistics move by the mean over the batch of what the samples have. */
+soma_tensor *soma_instance_norm(soma_tensor *x, soma_tensor *running_mean, soma_tensor *running_var, soma_tensor *weight, soma_tensor *bias,
+                                bool use_input, double momentum, double eps) {
+    soma_tensor *parts[4] = {running_mean, running_var, weight, bias};
+    static const char *const names[4] = {"running mean", "running variance", "weight", "bias"};
+    char text[128];
+    if (!channels_fit("instance_norm", x, parts, names, 4, 3)) return NULL;
+    if ((running_mean != NULL) != (running_var != NULL) || (!use_input && !running_mean))
+        return soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "instance_norm: both running statistics, or none and the input's own, are wanted"), NULL;
+    const int64_t planes = x->shape[0] * x->shape[1], count = planes ? x->numel / planes : 0;
+    if (use_input && count == 1)
+        return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "instance_norm: one value for each channel has no variance (input %s)",
+                                soma_shape_text(x, text, sizeof text)),
+               NULL;
+    soma_reduce_opts over = {.keepdim = 1}, batch = {.ndims = 1, .keepdim = 1};
+    for (int d = 2; d < x->ndim; d++) over.dims[over.ndims++] = d;
+    soma__composite_begin(x->ctx, "instance_norm");
+    soma_tensor *mean = use_input ? soma_mean(x, &over) : by_channel(x, running_mean), *centred = soma_sub(x, mean);
+    soma_tensor *variance = use_input ? soma_mean(soma_square(centred), &over) : by_channel(x, running_var);
+    if (use_input && running_mean) {
+        soma_no_grad_begin(x->ctx);
+        move(running_mean, soma_mean(mean, &batch), momentum);
+        move(running_var, soma_mul_scalar(soma_mean(variance, &batch), (double)count / (double)(count - 1)), momentum); /* the unbiased one */
+        soma_no_grad_end(x->ctx);
+    }
+    return soma_interior_end(x->ctx, normalised(centred, variance, eps, by_channel(x, weight), by_channel(x, bias)));
+}

@@ -233,6 +233,36 @@ CALL(capture, soma_capture_opts, !soma_capture_v(f->ctx, body, NULL, &a_slot, 1,
 CALL(grad, soma_grad_opts, no_grad(f, o, size))
 CALL(nn_layer_norm, soma_layer_norm_opts, !soma_nn_layer_norm_v(f->ctx, SOMA_SHAPE(2), o, size))
 CALL(nn_batch_norm_1d, soma_batch_norm_opts, !soma_nn_batch_norm_1d_v(f->ctx, 2, o, size))
+/* Not for its sizes, without which there is nothing to do, and which are looked at behind the options. */
+static bool sized(fixture *f) {
+    if (soma_error_status(f->ctx) != SOMA_ERROR_ARGUMENT) return true;
+    assert_non_null(strstr(soma_error_message(f->ctx), "size"));
+    soma_error_take(f->ctx);
+    return false;
+}
+CALL(nn_conv1d, soma_conv_module_opts, !soma_nn_conv1d_v(f->ctx, 1, 1, 1, o, size))
+CALL(nn_conv_transpose1d, soma_conv_module_opts, !soma_nn_conv_transpose1d_v(f->ctx, 1, 1, 1, o, size))
+CALL(nn_max_pool1d, soma_pool_opts, !soma_nn_max_pool1d_v(f->ctx, 1, o, size))
+CALL(nn_avg_pool1d, soma_pool_opts, !soma_nn_avg_pool1d_v(f->ctx, 1, o, size))
+CALL(nn_instance_norm_1d, soma_instance_norm_opts, !soma_nn_instance_norm_1d_v(f->ctx, 1, o, size))
+CALL(nn_conv2d, soma_conv_module_opts, !soma_nn_conv2d_v(f->ctx, 1, 1, 1, o, size))
+CALL(nn_conv_transpose2d, soma_conv_module_opts, !soma_nn_conv_transpose2d_v(f->ctx, 1, 1, 1, o, size))
+CALL(nn_max_pool2d, soma_pool_opts, !soma_nn_max_pool2d_v(f->ctx, 1, o, size))
+CALL(nn_avg_pool2d, soma_pool_opts, !soma_nn_avg_pool2d_v(f->ctx, 1, o, size))
+CALL(nn_instance_norm_2d, soma_instance_norm_opts, !soma_nn_instance_norm_2d_v(f->ctx, 1, o, size))
+CALL(nn_batch_norm_2d, soma_batch_norm_opts, !soma_nn_batch_norm_2d_v(f->ctx, 1, o, size))
+CALL(nn_conv3d, soma_conv_module_opts, !soma_nn_conv3d_v(f->ctx, 1, 1, 1, o, size))
+CALL(nn_conv_transpose3d, soma_conv_module_opts, !soma_nn_conv_transpose3d_v(f->ctx, 1, 1, 1, o, size))
+CALL(nn_max_pool3d, soma_pool_opts, !soma_nn_max_pool3d_v(f->ctx, 1, o, size))
+CALL(nn_avg_pool3d, soma_pool_opts, !soma_nn_avg_pool3d_v(f->ctx, 1, o, size))
+CALL(nn_instance_norm_3d, soma_instance_norm_opts, !soma_nn_instance_norm_3d_v(f->ctx, 1, o, size))
+CALL(nn_batch_norm_3d, soma_batch_norm_opts, !soma_nn_batch_norm_3d_v(f->ctx, 1, o, size))
+CALL(nn_unfold, soma_pool_opts, !soma_nn_unfold_v(f->ctx, 1, o, size))
+CALL(nn_fold, soma_pool_opts, !soma_nn_fold_v(f->ctx, (const int64_t[]){1}, 1, 1, o, size))
+CALL(nn_group_norm, soma_group_norm_opts, !soma_nn_group_norm_v(f->ctx, 1, 1, o, size))
+CALL(nn_layer_norm2d, soma_layer_norm_opts, !soma_nn_layer_norm2d_v(f->ctx, 1, o, size))
+CALL(nn_local_response_norm, soma_local_response_norm_opts, !soma_nn_local_response_norm_v(f->ctx, 1, o, size))
+CALL(nn_upsample, soma_interpolate_opts, !soma_nn_upsample_v(f->ctx, o, size) && sized(f))
 CALL(nn_embedding, soma_embedding_opts, !soma_nn_embedding_v(f->ctx, 2, 2, o, size))
 CALL(nn_linear, soma_linear_opts, !soma_nn_linear_v(f->ctx, 2, 2, o, size))
 #define LOSS2(name, shapes, options, doc) \
@@ -268,6 +298,15 @@ CALL(conv3d, soma_conv_opts, !soma_conv3d_v(kernel_of(f, 3), kernel_of(f, 3), NU
 CALL(conv_transpose1d, soma_conv_opts, !soma_conv_transpose1d_v(kernel_of(f, 1), kernel_of(f, 1), NULL, o, size))
 CALL(conv_transpose2d, soma_conv_opts, !soma_conv_transpose2d_v(kernel_of(f, 2), kernel_of(f, 2), NULL, o, size))
 CALL(conv_transpose3d, soma_conv_opts, !soma_conv_transpose3d_v(kernel_of(f, 3), kernel_of(f, 3), NULL, o, size))
+CALL(max_pool1d, soma_pool_opts, !soma_max_pool1d_v(kernel_of(f, 1), 1, NULL, o, size))
+CALL(avg_pool1d, soma_pool_opts, !soma_avg_pool1d_v(kernel_of(f, 1), 1, o, size))
+CALL(max_pool2d, soma_pool_opts, !soma_max_pool2d_v(kernel_of(f, 2), 1, NULL, o, size))
+CALL(avg_pool2d, soma_pool_opts, !soma_avg_pool2d_v(kernel_of(f, 2), 1, o, size))
+CALL(max_pool3d, soma_pool_opts, !soma_max_pool3d_v(kernel_of(f, 3), 1, NULL, o, size))
+CALL(avg_pool3d, soma_pool_opts, !soma_avg_pool3d_v(kernel_of(f, 3), 1, o, size))
+CALL(unfold, soma_pool_opts, !soma_unfold_v(kernel_of(f, 2), 1, o, size))
+CALL(fold, soma_pool_opts, !soma_fold_v(kernel_of(f, 1), (const int64_t[]){1}, 1, 1, o, size))
+CALL(interpolate, soma_interpolate_opts, !soma_interpolate_v(kernel_of(f, 2), o, size) && sized(f))
 CALL(dataset_glyphs, soma_glyph_opts, !soma_dataset_glyphs_v(f->ctx, 1, o, size))
 CALL(dataset_generate, soma_generate_opts, !soma_dataset_generate_v(f->ctx, "moons", 1, o, size))
 static const char a_table[] = "x,y\n1,a\n2,b\n3,a\n4,b\n5,a\n6,b\n";
@@ -312,6 +351,29 @@ static const struct {
     ROW(grad, soma_grad_opts),
     ROW(nn_layer_norm, soma_layer_norm_opts),
     ROW(nn_batch_norm_1d, soma_batch_norm_opts),
+    ROW(nn_conv1d, soma_conv_module_opts),
+    ROW(nn_conv_transpose1d, soma_conv_module_opts),
+    ROW(nn_max_pool1d, soma_pool_opts),
+    ROW(nn_avg_pool1d, soma_pool_opts),
+    ROW(nn_instance_norm_1d, soma_instance_norm_opts),
+    ROW(nn_conv2d, soma_conv_module_opts),
+    ROW(nn_conv_transpose2d, soma_conv_module_opts),
+    ROW(nn_max_pool2d, soma_pool_opts),
+    ROW(nn_avg_pool2d, soma_pool_opts),
+    ROW(nn_instance_norm_2d, soma_instance_norm_opts),
+    ROW(nn_batch_norm_2d, soma_batch_norm_opts),
+    ROW(nn_conv3d, soma_conv_module_opts),
+    ROW(nn_conv_transpose3d, soma_conv_module_opts),
+    ROW(nn_max_pool3d, soma_pool_opts),
+    ROW(nn_avg_pool3d, soma_pool_opts),
+    ROW(nn_instance_norm_3d, soma_instance_norm_opts),
+    ROW(nn_batch_norm_3d, soma_batch_norm_opts),
+    ROW(nn_unfold, soma_pool_opts),
+    ROW(nn_fold, soma_pool_opts),
+    ROW(nn_group_norm, soma_group_norm_opts),
+    ROW(nn_layer_norm2d, soma_layer_norm_opts),
+    ROW(nn_local_response_norm, soma_local_response_norm_opts),
+    ROW(nn_upsample, soma_interpolate_opts),
     ROW(nn_embedding, soma_embedding_opts),
     ROW(nn_linear, soma_linear_opts),
     ROW(cross_entropy, soma_cross_entropy_opts),
@@ -329,6 +391,15 @@ static const struct {
     ROW(conv_transpose1d, soma_conv_opts),
     ROW(conv_transpose2d, soma_conv_opts),
     ROW(conv_transpose3d, soma_conv_opts),
+    ROW(max_pool1d, soma_pool_opts),
+    ROW(avg_pool1d, soma_pool_opts),
+    ROW(max_pool2d, soma_pool_opts),
+    ROW(avg_pool2d, soma_pool_opts),
+    ROW(max_pool3d, soma_pool_opts),
+    ROW(avg_pool3d, soma_pool_opts),
+    ROW(unfold, soma_pool_opts),
+    ROW(fold, soma_pool_opts),
+    ROW(interpolate, soma_interpolate_opts),
     ROW(dataset_glyphs, soma_glyph_opts),
     ROW(dataset_generate, soma_generate_opts),
     ROW(table_from_memory, soma_table_opts),

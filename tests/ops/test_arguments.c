@@ -43,6 +43,14 @@ static const int64_t shape[2] = {2, 3};
     S(conv_transpose1d, soma_conv_transpose1d(NULL, x, x, NULL)) S(conv_transpose1d_weight, soma_conv_transpose1d(x, NULL, NULL, NULL)) \
     S(conv_transpose2d, soma_conv_transpose2d(NULL, x, x, NULL)) S(conv_transpose2d_weight, soma_conv_transpose2d(x, NULL, NULL, NULL)) \
     S(conv_transpose3d, soma_conv_transpose3d(NULL, x, x, NULL)) S(conv_transpose3d_weight, soma_conv_transpose3d(x, NULL, NULL, NULL)) \
+    S(max_pool1d, soma_max_pool1d(NULL, 2, NULL, NULL)) S(avg_pool1d, soma_avg_pool1d(NULL, 2, NULL)) S(adaptive_max_pool1d, soma_adaptive_max_pool1d(NULL, shape, 1, NULL)) S(adaptive_avg_pool1d, soma_adaptive_avg_pool1d(NULL, shape, 1)) \
+    S(max_pool2d, soma_max_pool2d(NULL, 2, NULL, NULL)) S(avg_pool2d, soma_avg_pool2d(NULL, 2, NULL)) S(adaptive_max_pool2d, soma_adaptive_max_pool2d(NULL, shape, 1, NULL)) S(adaptive_avg_pool2d, soma_adaptive_avg_pool2d(NULL, shape, 1)) \
+    S(max_pool3d, soma_max_pool3d(NULL, 2, NULL, NULL)) S(avg_pool3d, soma_avg_pool3d(NULL, 2, NULL)) S(adaptive_max_pool3d, soma_adaptive_max_pool3d(NULL, shape, 1, NULL)) S(adaptive_avg_pool3d, soma_adaptive_avg_pool3d(NULL, shape, 1)) \
+    S(pad, soma_pad(NULL, shape, 2, SOMA_PAD_CONSTANT, 0)) S(unfold, soma_unfold(NULL, 2, NULL)) S(fold, soma_fold(NULL, shape, 2, 2, NULL)) S(interpolate, soma_interpolate(NULL, NULL)) \
+    S(pixel_shuffle, soma_pixel_shuffle(NULL, 2)) S(pixel_unshuffle, soma_pixel_unshuffle(NULL, 2)) S(channel_shuffle, soma_channel_shuffle(NULL, 2)) S(local_response_norm, soma_local_response_norm(NULL, 2, 1, 1, 1)) \
+    S(group_norm, soma_group_norm(NULL, 1, x, x, 0)) S(instance_norm, soma_instance_norm(NULL, x, x, x, x, true, 0, 0)) S(layer_norm2d, soma_layer_norm2d(NULL, x, x, 0)) \
+    S(dropout1d, soma_dropout1d(NULL, 0.5, true)) S(dropout2d, soma_dropout2d(NULL, 0.5, true)) S(dropout3d, soma_dropout3d(NULL, 0.5, true)) \
+    S(feature_dropout_by, soma_feature_dropout_by(NULL, x)) S(feature_dropout_by_p, soma_feature_dropout_by(x, NULL)) \
     S(scatter_add, soma_scatter_add(NULL, 0, t, x)) S(scatter_add_index, soma_scatter_add(x, 0, NULL, x)) S(scatter_add_source, soma_scatter_add(x, 0, t, NULL)) \
     S(index_add, soma_index_add(NULL, 0, t, x)) S(index_add_index, soma_index_add(x, 0, NULL, x)) S(index_add_source, soma_index_add(x, 0, t, NULL)) \
     S(keep, soma_keep(NULL)) S(detach, soma_detach(NULL)) S(variable, soma_variable(NULL, NULL)) S(full, soma_full(NULL, 1, SOMA_F32, shape, 2)) \
