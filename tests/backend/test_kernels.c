@@ -9,6 +9,7 @@
 #include "base/fpmode.h"
 #include "base/pool.h"
 #include "ops/conv.h"
+#include "ops/pool.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ typedef struct maker {
     int wild; /* of 100 values, how many are odd ones */
     soma__call call;
     soma__operand in[6];
-    int64_t attr[16];
+    int64_t attr[20];
     void *memory[MOST];
     int n_memory;
 } maker;
@@ -289,6 +290,14 @@ static void make_pick(maker *m, int dtype) {
     result(m, dtype, ndim, shape);
 }
 
+/* A dense operand's elements, read as if channels lay side by side. */
+static void by_channels(soma__operand *x) {
+    int64_t step = x->shape[1];
+    x->strides[1] = 1;
+    for (int d = x->ndim; d-- > 0;)
+        if (d != 1) x->strides[d] = step, step *= x->shape[d];
+}
+
 /* Odd sizes, groups, strides, borders and dilations in one to three dimensions; sometimes more than 4096 steps of k. */
 static void make_conv(maker *m, int dtype) {
     int64_t nd = 1 + below(m, 3), groups = below(m, 3) ? 1 : 1 + below(m, 4), c = 1 + below(m, 9), o = 1 + below(m, below(m, 4) ? 9 : 70);
@@ -310,12 +319,32 @@ static void make_conv(maker *m, int dtype) {
     input(m, dtype, n, op == SOMA_OP_conv_data ? y : x, strided);
     input(m, dtype, n, op == SOMA_OP_conv_weight ? y : w, strided && op == SOMA_OP_conv_weight);
     result(m, dtype, n, op == SOMA_OP_conv_forward ? y : op == SOMA_OP_conv_data ? x : w);
-    if (op == SOMA_OP_conv_weight || below(m, 2)) return;
-    soma__operand *out = &m->call.out; /* channels side by side */
-    int64_t step = out->shape[1];
-    out->strides[1] = 1;
-    for (int d = n; d-- > 0;)
-        if (d != 1) out->strides[d] = step, step *= out->shape[d];
+    if (op != SOMA_OP_conv_weight && below(m, 2)) by_channels(&m->call.out);
+}
+
+/* Channels side by side mostly; windows that overlap, leave gaps, reach into borders, are adaptive. */
+static void make_pool(maker *m, int dtype) {
+    int64_t nd = 1 + below(m, 3), most = nd == 1 ? 40 : nd == 2 ? 9 : 4, *a = m->attr, x[5], y[5];
+    int op = m->call.op, n = (int)nd + 2;
+    x[0] = y[0] = 1 + below(m, 3), x[1] = y[1] = below(m, 4) ? 1 + below(m, 40) : 60 + below(m, 30);
+    a[SOMA__POOL_DIMS] = nd, a[SOMA__POOL_ADAPTIVE] = below(m, 4) == 0, a[SOMA__POOL_DIVISOR] = below(m, 4) - 1;
+    for (int64_t d = 0; d < nd; d++) {
+        int64_t kernel = 1 + below(m, 4), stride = below(m, 2) ? kernel : 1 + below(m, 4), pad = below(m, kernel / 2 + 1),
+                dilation = below(m, 3) ? 1 : 1 + below(m, 2);
+        y[2 + d] = 1 + below(m, most);
+        x[2 + d] = (y[2 + d] - 1) * stride - 2 * pad + dilation * (kernel - 1) + 1 + below(m, stride);
+        if (a[SOMA__POOL_ADAPTIVE]) x[2 + d] = 1 + below(m, 2 * most);
+        if (x[2 + d] < 1) x[2 + d] += 2 * pad, pad = 0;
+        int64_t numbers[4] = {kernel, stride, pad, dilation};
+        for (int k = 0; k < 4; k++) a[SOMA__POOL_NUMBERS + k * nd + d] = numbers[k];
+    }
+    bool back = op == SOMA_OP_max_pool_backward || op == SOMA_OP_avg_pool_backward, strided = below(m, 5) == 0;
+    if (op != SOMA_OP_avg_pool_backward) input(m, dtype, n, x, strided);
+    if (back) input(m, dtype, n, y, below(m, 2));
+    result(m, dtype, n, back ? x : y);
+    if (strided) return;
+    if (op != SOMA_OP_avg_pool_backward) by_channels(&m->in[0]);
+    if (back || below(m, 2)) by_channels(&m->call.out);
 }
 
 static const struct {
@@ -348,6 +377,10 @@ static const struct {
     {SOMA_OP_conv_forward, make_conv},
     {SOMA_OP_conv_data, make_conv},
     {SOMA_OP_conv_weight, make_conv},
+    {SOMA_OP_max_pool, make_pool},
+    {SOMA_OP_max_pool_backward, make_pool},
+    {SOMA_OP_avg_pool, make_pool},
+    {SOMA_OP_avg_pool_backward, make_pool},
 };
 
 static const struct {

@@ -503,6 +503,39 @@ static void run_small(const soma__pass *p, strip *s, char *const *base, int64_t 
     }
 }
 
+#define WIDE 512 /* elements of short rows that are walked as one */
+#define TILED 6  /* operands that are the same in each row, at most */
+
+/* How many rows can be walked as one: what they read and write lies side by side, or is the same for each row and is then repeated. */
+static int64_t widen(const soma__pass *p, char **base, int64_t rows, int64_t cols, int64_t block_ld, float (*tiled)[WIDE], int64_t *rs) {
+    int64_t fit = WIDE / cols > 1 ? WIDE / cols : 1, wide = fit < rows ? fit : rows;
+    int n = 0, which[TILED];
+    for (int k = 0; k < p->n_external; k++) {
+        const soma__pass_operand *o = &p->operands[k];
+        int64_t cs = o->stride[1];
+        rs[k] = o->use & SOMA__PASS_BLOCK ? block_ld : o->stride[0];
+        if (o->use & SOMA__PASS_RAW || (!cs && !rs[k]) || (cs == 1 && rs[k] == cols)) continue;
+        if (cs != 1 || rs[k] || o->size != 4 || o->use & SOMA__PASS_WRITTEN || n == TILED) wide = 1;
+        else which[n++] = k;
+    }
+    for (int i = 0; i < n && wide > 1; i++) {
+        for (int64_t r = 0; r < wide; r++) memcpy(tiled[i] + r * cols, base[which[i]], (size_t)cols * sizeof **tiled);
+        base[which[i]] = (char *)tiled[i];
+    }
+    return wide;
+}
+
+/* Rows of a pass of two dimensions. */
+static void run_rows(const soma__pass *p, strip *s, const kinds *q, char **base, int64_t rows, int64_t cols, int64_t block_ld) {
+    float tiled[TILED][WIDE];
+    int64_t rs[SOMA__PASS_EXTERNAL], wide = widen(p, base, rows, cols, block_ld, tiled, rs);
+    for (int64_t r = 0; r < rows; r += wide) {
+        if (wide > rows - r) wide = rows - r;
+        run_row(p, s, q, base, wide * cols, r == 0);
+        for (int k = 0; k < p->n_external; k++) base[k] += rs[k] * wide * p->operands[k].size;
+    }
+}
+
 #define RUN 8192 /* elements of a piece, about */
 
 typedef struct job {
@@ -542,12 +575,13 @@ void SOMA_KERNEL(pass_block)(const soma__pass *p, int64_t row, int64_t rows, int
         return;
     }
     sort_operands(p, &s, cols, &q);
+    if (p->ndim == 2) {
+        run_rows(p, &s, &q, base, rows, cols, ld);
+        return;
+    }
     for (int64_t r = 0; r < rows; r++) {
-        run_row(p, &s, &q, base, cols, r == 0 || p->ndim > 2);
-        if (p->ndim > 2) block_row(p, row + r + 1, col, block + (r + 1) * ld, base);
-        else
-            for (int k = 0; k < p->n_external; k++)
-                base[k] += (p->operands[k].use & SOMA__PASS_BLOCK ? ld : p->operands[k].stride[0]) * p->operands[k].size;
+        run_row(p, &s, &q, base, cols, true);
+        block_row(p, row + r + 1, col, block + (r + 1) * ld, base);
     }
 }
 
@@ -569,10 +603,14 @@ static void piece(void *arg, int64_t at, int slot) {
         return;
     }
     int64_t from = at * j->per, to = from + j->per < j->rows ? from + j->per : j->rows;
-    for (int64_t r = from; r < to; r++) {
-        seek(p, r, base);
-        run_row(p, &s, &q, base, j->cols, r == from || p->ndim > 2);
-    }
+    if (p->ndim == 2) {
+        seek(p, from, base);
+        run_rows(p, &s, &q, base, to - from, j->cols, 0);
+    } else
+        for (int64_t r = from; r < to; r++) {
+            seek(p, r, base);
+            run_row(p, &s, &q, base, j->cols, r == from || p->ndim > 2);
+        }
     vf_stream_end();
 }
 
