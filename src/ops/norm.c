@@ -1,5 +1,6 @@
 /* Normalisation, written with ops. */
 #include "ops/elementwise.h"
+#include "ops/norm.h"
 
 /* (x - mean) / sqrt(variance + eps), times weight, plus bias: all broadcast to x. */
 static soma_tensor *normalised(soma_tensor *centred, soma_tensor *variance, double eps, soma_tensor *weight, soma_tensor *bias) {
@@ -47,58 +48,18 @@ soma_tensor *soma_layer_norm(soma_tensor *x, int64_t dims, soma_tensor *weight, 
 }
 
 /* running = running + momentum (now - running); now is [1, C, 1...] */
-static void move(soma_tensor *running, soma_tensor *now, double momentum) {
+void soma__move(soma_tensor *running, soma_tensor *now, double momentum) {
     if (!running || !now) return;
     soma_assign(running, soma_add(soma_mul_scalar(running, 1 - momentum), soma_mul_scalar(soma_reshape_as(now, running), momentum)));
 }
 
-soma_tensor *soma_batch_norm(soma_tensor *x, soma_tensor *running_mean, soma_tensor *running_var, soma_tensor *weight, soma_tensor *bias,
-                             bool training, double momentum, double eps) {
-    soma_tensor *all[4] = {running_mean, running_var, weight, bias};
-    if (!floating("batch_norm", x, all, 4)) return NULL;
-    char text[128];
-    if (x->ndim < 2 || (running_mean != NULL) != (running_var != NULL)) {
-        soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "batch_norm: the input is %s; [N, C, ...] and both running statistics, or none, are wanted",
-                         soma_shape_text(x, text, sizeof text));
-        return NULL;
-    }
-    const int64_t channels = x->shape[1];
-    static const char *const names[4] = {"running mean", "running variance", "weight", "bias"};
-    for (int i = 0; i < 4; i++)
-        if (!part_fits("batch_norm", names[i], x, all[i], &channels, 1)) return NULL;
-    int64_t shape[SOMA_MAX_DIMS], count = channels ? x->numel / channels : 0;
-    soma_reduce_opts over = {.keepdim = 1};
-    for (int d = 0; d < x->ndim; d++) {
-        shape[d] = d == 1 ? channels : 1;
-        if (d != 1) over.dims[over.ndims++] = d;
-    }
-#define CHANNELS(p) ((p) ? soma_reshape(p, shape, x->ndim) : NULL)
-    bool batch = training || !running_mean;
-    if (training && count == 1)
-        return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "batch_norm: one value for each channel has no variance; training wants more (input %s)",
-                                soma_shape_text(x, text, sizeof text)),
-               NULL;
-    soma__composite_begin(x->ctx, "batch_norm");
-    soma_tensor *mean = batch ? soma_mean(x, &over) : CHANNELS(running_mean), *centred = soma_sub(x, mean);
-    soma_tensor *variance = batch ? soma_mean(soma_square(centred), &over) : CHANNELS(running_var);
-    if (training && running_mean) {
-        soma_no_grad_begin(x->ctx);
-        move(running_mean, mean, momentum);
-        move(running_var, soma_mul_scalar(variance, (double)count / (double)(count - 1)), momentum); /* the unbiased one */
-        soma_no_grad_end(x->ctx);
-    }
-    return soma_interior_end(x->ctx, normalised(centred, variance, eps, CHANNELS(weight), CHANNELS(bias)));
-}
-
-/* A parameter of channels, broadcast to x. */
-static soma_tensor *by_channel(const soma_tensor *x, soma_tensor *p) {
+soma_tensor *soma__by_channel(const soma_tensor *x, soma_tensor *p) {
     int64_t shape[SOMA_MAX_DIMS];
     for (int d = 0; d < x->ndim; d++) shape[d] = d == 1 ? x->shape[1] : 1;
     return p ? soma_reshape(p, shape, x->ndim) : NULL;
 }
 
-/* [N, C, ...] and parameters of C numbers. */
-static bool channels_fit(const char *call, soma_tensor *x, soma_tensor *const *parts, const char *const *names, int n, int ndim) {
+bool soma__channels_fit(const char *call, soma_tensor *x, soma_tensor *const *parts, const char *const *names, int n, int ndim) {
     char text[128];
     if (!floating(call, x, parts, n)) return false;
     if (x->ndim < ndim)
@@ -113,7 +74,7 @@ static bool channels_fit(const char *call, soma_tensor *x, soma_tensor *const *p
 soma_tensor *soma_group_norm(soma_tensor *x, int64_t groups, soma_tensor *weight, soma_tensor *bias, double eps) {
     soma_tensor *parts[2] = {weight, bias};
     static const char *const names[2] = {"weight", "bias"};
-    if (!channels_fit("group_norm", x, parts, names, 2, 2)) return NULL;
+    if (!soma__channels_fit("group_norm", x, parts, names, 2, 2)) return NULL;
     const int64_t n = x->shape[0], c = x->shape[1];
     if (groups < 1 || c % groups)
         return soma_error_raise(x->ctx, SOMA_ERROR_SHAPE, "group_norm: %lld channels do not go into %lld groups", (long long)c, (long long)groups),
@@ -123,18 +84,18 @@ soma_tensor *soma_group_norm(soma_tensor *x, int64_t groups, soma_tensor *weight
     soma_tensor *rows = soma_reshape(x, SOMA_SHAPE(n, groups, n ? x->numel / n / groups : 0)), *centred = soma_sub(rows, soma_mean(rows, &over));
     soma_tensor *y = normalised(centred, soma_mean(soma_square(centred), &over), eps, NULL, NULL);
     y = soma_reshape(y, x->shape, x->ndim);
-    if (weight) y = soma_mul(y, by_channel(x, weight));
-    return soma_interior_end(x->ctx, bias ? soma_add(y, by_channel(x, bias)) : y);
+    if (weight) y = soma_mul(y, soma__by_channel(x, weight));
+    return soma_interior_end(x->ctx, bias ? soma_add(y, soma__by_channel(x, bias)) : y);
 }
 
 soma_tensor *soma_layer_norm2d(soma_tensor *x, soma_tensor *weight, soma_tensor *bias, double eps) {
     soma_tensor *parts[2] = {weight, bias};
     static const char *const names[2] = {"weight", "bias"};
-    if (!channels_fit("layer_norm2d", x, parts, names, 2, 2)) return NULL;
+    if (!soma__channels_fit("layer_norm2d", x, parts, names, 2, 2)) return NULL;
     const soma_reduce_opts over = {.ndims = 1, .dims = {1}, .keepdim = 1};
     soma__composite_begin(x->ctx, "layer_norm2d");
     soma_tensor *centred = soma_sub(x, soma_mean(x, &over)), *variance = soma_mean(soma_square(centred), &over);
-    return soma_interior_end(x->ctx, normalised(centred, variance, eps, by_channel(x, weight), by_channel(x, bias)));
+    return soma_interior_end(x->ctx, normalised(centred, variance, eps, soma__by_channel(x, weight), soma__by_channel(x, bias)));
 }
 
 /* Running statistics move by the mean over the batch of what the samples have. */
@@ -143,7 +104,7 @@ soma_tensor *soma_instance_norm(soma_tensor *x, soma_tensor *running_mean, soma_
     soma_tensor *parts[4] = {running_mean, running_var, weight, bias};
     static const char *const names[4] = {"running mean", "running variance", "weight", "bias"};
     char text[128];
-    if (!channels_fit("instance_norm", x, parts, names, 4, 3)) return NULL;
+    if (!soma__channels_fit("instance_norm", x, parts, names, 4, 3)) return NULL;
     if ((running_mean != NULL) != (running_var != NULL) || (!use_input && !running_mean))
         return soma_error_raise(x->ctx, SOMA_ERROR_ARGUMENT, "instance_norm: both running statistics, or none and the input's own, are wanted"), NULL;
     const int64_t planes = x->shape[0] * x->shape[1], count = planes ? x->numel / planes : 0;
@@ -154,13 +115,13 @@ soma_tensor *soma_instance_norm(soma_tensor *x, soma_tensor *running_mean, soma_
     soma_reduce_opts over = {.keepdim = 1}, batch = {.ndims = 1, .keepdim = 1};
     for (int d = 2; d < x->ndim; d++) over.dims[over.ndims++] = d;
     soma__composite_begin(x->ctx, "instance_norm");
-    soma_tensor *mean = use_input ? soma_mean(x, &over) : by_channel(x, running_mean), *centred = soma_sub(x, mean);
-    soma_tensor *variance = use_input ? soma_mean(soma_square(centred), &over) : by_channel(x, running_var);
+    soma_tensor *mean = use_input ? soma_mean(x, &over) : soma__by_channel(x, running_mean), *centred = soma_sub(x, mean);
+    soma_tensor *variance = use_input ? soma_mean(soma_square(centred), &over) : soma__by_channel(x, running_var);
     if (use_input && running_mean) {
         soma_no_grad_begin(x->ctx);
-        move(running_mean, soma_mean(mean, &batch), momentum);
-        move(running_var, soma_mul_scalar(soma_mean(variance, &batch), (double)count / (double)(count - 1)), momentum); /* the unbiased one */
+        soma__move(running_mean, soma_mean(mean, &batch), momentum);
+        soma__move(running_var, soma_mul_scalar(soma_mean(variance, &batch), (double)count / (double)(count - 1)), momentum); /* the unbiased one */
         soma_no_grad_end(x->ctx);
     }
-    return soma_interior_end(x->ctx, normalised(centred, variance, eps, by_channel(x, weight), by_channel(x, bias)));
+    return soma_interior_end(x->ctx, normalised(centred, variance, eps, soma__by_channel(x, weight), soma__by_channel(x, bias)));
 }

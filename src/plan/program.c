@@ -118,7 +118,7 @@ static void load_bools(writer *w) {
 static bool takes_from_accumulator(const soma_context *ctx, uint32_t i, int k) {
     const soma_tensor *x = soma__entry_tensor(ctx, i);
     int writes = soma__plan_writes(ctx, i);
-    return writes ? k == writes : x->op == SOMA_OP_where ? k == 0 : true;
+    return writes ? k == writes : x->n_in >= 3 ? k == 0 : true;
 }
 
 /* Is the value of member number m needed by other means than the accumulator of the next one? */
@@ -161,6 +161,13 @@ static void write_compute(writer *w, uint32_t i) {
     } else if (x->n_in == 1) {
         load_input(w, i, 0);
         put(w, op);
+    } else if (op == SOMA_OP_batch_normalise) { /* three instructions */
+        static const int steps[3] = {SOMA_OP_sub, SOMA_OP_mul, SOMA_OP_add};
+        load_input(w, i, 0);
+        for (int k = 0; k < 3; k++) {
+            int other = memory_input(w, i, k + 1);
+            put(w, steps[k])->k[0] = other;
+        }
     } else if (x->n_in == 3) {
         load_input(w, i, 0);
         int a = memory_input(w, i, 1), b = memory_input(w, i, 2);

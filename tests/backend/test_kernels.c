@@ -322,6 +322,19 @@ static void make_conv(maker *m, int dtype) {
     if (op != SOMA_OP_conv_weight && below(m, 2)) by_channels(&m->call.out);
 }
 
+static void make_channels(maker *m, int dtype) {
+    int64_t nd = 2 + below(m, 4), shape[5], mean[5] = {1, 1, 1, 1, 1};
+    for (int64_t d = 0; d < nd; d++) shape[d] = 1 + below(m, nd == 2 ? 700 : nd == 3 ? 40 : 9);
+    shape[1] = mean[1] = below(m, 4) ? 1 + below(m, 40) : 60 + below(m, 10);
+    bool strided = below(m, 4) == 0;
+    for (int k = 0; k < (m->call.op == SOMA_OP_channel_dots ? 2 : 1); k++) {
+        input(m, dtype, (int)nd, shape, strided);
+        if (!strided) by_channels(&m->in[k]);
+    }
+    if (m->call.op == SOMA_OP_channel_dots) input(m, dtype, (int)nd, mean, strided);
+    result(m, dtype, 2, (int64_t[]){2, shape[1]});
+}
+
 /* Channels side by side mostly; windows that overlap, leave gaps, reach into borders, are adaptive. */
 static void make_pool(maker *m, int dtype) {
     int64_t nd = 1 + below(m, 3), most = nd == 1 ? 40 : nd == 2 ? 9 : 4, *a = m->attr, x[5], y[5];
@@ -377,6 +390,8 @@ static const struct {
     {SOMA_OP_conv_forward, make_conv},
     {SOMA_OP_conv_data, make_conv},
     {SOMA_OP_conv_weight, make_conv},
+    {SOMA_OP_channel_stats, make_channels},
+    {SOMA_OP_channel_dots, make_channels},
     {SOMA_OP_max_pool, make_pool},
     {SOMA_OP_max_pool_backward, make_pool},
     {SOMA_OP_avg_pool, make_pool},

@@ -3,6 +3,7 @@
 
 #include "backend/cpu/by_isa.h"
 #include "backend/cpu/conv.h"
+#include "ops/batch_norm.h"
 #include "ops/reduce.h"
 
 #define DECLARE(fn, isa) int soma__##fn##_##isa(const soma__call *c);
@@ -34,6 +35,14 @@ static int64_t sum_scratch(const soma__call *c, int threads) {
     return n > SOMA__SUM_PIECE ? c->out.numel * ((n + SOMA__SUM_PIECE - 1) / SOMA__SUM_PIECE) * (int64_t)sizeof(float) : 0;
 }
 
+/* Two sums in float64 for each channel and piece of rows. */
+static int64_t channels_scratch(const soma__call *c, int threads) {
+    (void)threads;
+    const soma__operand *x = &c->in[0];
+    int64_t channels = x->shape[1], rows = channels ? x->numel / channels : 0;
+    return (rows + SOMA__ROWS - 1) / SOMA__ROWS * 2 * channels * (int64_t)sizeof(double);
+}
+
 /* Scratch that fast kernels want and the references do not. */
 static const struct {
     int op, dtype;
@@ -42,6 +51,8 @@ static const struct {
                {SOMA_OP_conv_forward, SOMA_F32, soma__conv_scratch},
                {SOMA_OP_conv_data, SOMA_F32, soma__conv_scratch},
                {SOMA_OP_conv_weight, SOMA_F32, soma__conv_weight_scratch},
+               {SOMA_OP_channel_stats, SOMA_F32, channels_scratch},
+               {SOMA_OP_channel_dots, SOMA_F32, channels_scratch},
                {SOMA_OP_sum, SOMA_F32, sum_scratch},
                {SOMA_OP_class_loss, SOMA_F32, class_loss_scratch},
                {SOMA_OP_class_loss_backward, SOMA_F32, class_loss_scratch}};
