@@ -13,6 +13,8 @@ typedef enum soma__field_type {
     SOMA__TRUTH,
     SOMA__TEXT,
     SOMA__INTEGERS,   /* a list of them */
+    SOMA__SIZES,      /* a whole number, or a list of one for each dimension */
+    SOMA__PADDING,    /* the same, or "same" */
     SOMA__TEXTS,      /* a list of texts; one alone stands for a list of it */
     SOMA__CHOICE,     /* one of the words that its doc begins with */
     SOMA__COUNT,      /* a whole number, or "all" */
