@@ -16,12 +16,21 @@ static const soma__kind *layer_of(const json_t *v, const json_t **fields) {
     return soma__kind_find(&soma__layers, first ? json_object_iter_key(first) : json_string_value(v));
 }
 
+bool soma__layer_shape(const soma__kind *kind, const json_t *fields, int64_t *shape, int64_t *ndim, char *why, size_t size) {
+    int64_t n = 1, most = (int64_t)1 << 40;
+    if (!kind->shape(fields, shape, ndim, why, size)) return false;
+    for (int64_t d = 0; d < *ndim; d++)
+        if (shape[d] > most / n) return snprintf(why, size, "it makes more numbers of a sample than memory can have"), false;
+        else n *= shape[d] ? shape[d] : 1;
+    return true;
+}
+
 bool soma__list_shape(const json_t *list, int64_t *shape, int64_t *ndim, char *why, size_t size) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *f;
         const soma__kind *k = layer_of(json_array_get(list, i), &f);
         char inner[200];
-        if (k->shape(f, shape, ndim, inner, sizeof inner)) continue;
+        if (soma__layer_shape(k, f, shape, ndim, inner, sizeof inner)) continue;
         snprintf(why, size, "in it, layer %zu, %s: %s", i, k->name, inner);
         return false;
     }
@@ -38,7 +47,7 @@ static soma_module *build_list(soma__builder *b, const json_t *list, int64_t tim
         const json_t *f;
         const soma__kind *k = layer_of(json_array_get(list, (size_t)i % json_array_size(list)), &f);
         if (!(parts[i] = k->build(b, f, shape, ndim))) return NULL;
-        if (!k->shape(f, shape, &ndim, why, sizeof why)) return soma_error_raise(b->ctx, SOMA_ERROR_SHAPE, "%s: %s", k->name, why), NULL;
+        if (!soma__layer_shape(k, f, shape, &ndim, why, sizeof why)) return soma_error_raise(b->ctx, SOMA_ERROR_SHAPE, "%s: %s", k->name, why), NULL;
     }
     return parts ? soma_nn_sequential(b->ctx, parts, (size_t)n) : NULL;
 }
@@ -54,7 +63,7 @@ static void count_list(const json_t *list, int64_t times, const int64_t *in, int
             int64_t p = 0, m = 0;
             if (k->count) k->count(f, shape, ndim, &p, &m);
             *parameters += p, *multiply_adds += m;
-            if (!k->shape(f, shape, &ndim, why, sizeof why)) return;
+            if (!soma__layer_shape(k, f, shape, &ndim, why, sizeof why)) return;
         }
 }
 

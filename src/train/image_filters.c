@@ -184,6 +184,7 @@ SHAPE(unfold) {
         if (room < 0) return snprintf(why, size, "dimension %d of its input is smaller than its window", d + 1), false;
         windows *= room / o.stride[d] + 1;
     }
+    if (shape[0] > ((int64_t)1 << 40) / (o.kernel[0] * o.kernel[1])) return snprintf(why, size, "its columns are longer than memory"), false;
     shape[0] *= o.kernel[0] * o.kernel[1], shape[1] = windows, *ndim = 2;
     return true;
 }

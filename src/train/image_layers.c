@@ -143,16 +143,22 @@ static soma_module *conv_build(soma__builder *b, const json_t *f, int dims, bool
     return soma__with_channel(b, m, dims, ndim);
 }
 
+/* a b, or a number so large that nobody counts on, of which many may be added. */
+static int64_t times(int64_t a, int64_t b) {
+    const int64_t most = (int64_t)1 << 46;
+    return __builtin_mul_overflow(a, b, &a) || a > most ? most : a;
+}
+
 static void conv_count(const json_t *f, int dims, bool transposed, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds) {
     int64_t shape[SOMA_MAX_DIMS];
     char why[200];
     conv c;
     memcpy(shape, in, sizeof shape);
     if (!conv_of(f, dims, transposed, shape, &ndim, &c, why, sizeof why)) return;
-    int64_t weights = shape[0] / soma__get_int(f, "groups") * c.out[0], pixels = 1;
-    for (int d = 0; d < dims; d++) weights *= c.kernel[d], pixels *= transposed ? shape[1 + d] : c.out[1 + d];
+    int64_t weights = times(shape[0] / soma__get_int(f, "groups"), c.out[0]), pixels = 1;
+    for (int d = 0; d < dims; d++) weights = times(weights, c.kernel[d]), pixels = times(pixels, transposed ? shape[1 + d] : c.out[1 + d]);
     *parameters = weights + (soma__get_truth(f, "bias") ? c.out[0] : 0);
-    *multiply_adds = weights * pixels;
+    *multiply_adds = times(weights, pixels);
 }
 
 #define CONV(name, dims, transposed) \

@@ -204,6 +204,7 @@ static void mistakes_get_sentences(void **state) {
         {"{\"pixel_unshuffle\": 2}", IMAGE, "pixel_unshuffle: 2 does not divide both sides of 9 x 8"},
         {"{\"pad\": {\"sizes\": 8, \"mode\": \"reflect\"}}", IMAGE, "pad: 8 pixels are more than there are to be repeated"},
         {"{\"pad\": [1, 2]}", IMAGE, "pad: its sizes has 2 numbers; one, or 4, are wanted"},
+        {"{\"pad\": 1000000}", IMAGE, "/model/0: pad: it makes more numbers of a sample than memory can have"},
         {"{\"unfold\": 9}", IMAGE, "unfold: dimension 2 of its input is smaller than its window"},
         {"{\"residual\": [{\"conv\": 6}]}", IMAGE, "a shortcut can change that alike"},
         {"{\"residual\": {\"layers\": [{\"conv\": 6}], \"shortcut\": [{\"conv\": {\"channels\": 6, \"kernel\": 1}}]}}", IMAGE,
