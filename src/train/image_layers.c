@@ -182,14 +182,14 @@ CONV(conv_transpose1d, 1, true)
 const soma__field soma__max_pool_fields[SOMA__POOL_FIELDS] = {
     KERNEL("2", 1),
     STRIDE("0", "steps of the window; 0: its size"),
-    PADDING(SOMA__SIZES, "around the image, at most half of the window"),
+    PADDING(SOMA__SIZES, "around the image, at most half of the kernel"),
     DILATION,
     SOMA__TRUTH_OF("ceil_mode", "false", "whether windows that reach over the end count"),
 };
 const soma__field soma__avg_pool_fields[SOMA__POOL_FIELDS] = {
     KERNEL("2", 1),
     STRIDE("0", "steps of the window; 0: its size"),
-    PADDING(SOMA__SIZES, "around the image, at most half of the window"),
+    PADDING(SOMA__SIZES, "around the image, at most half of the kernel"),
     SOMA__TRUTH_OF("ceil_mode", "false", "whether windows that reach over the end count"),
     SOMA__TRUTH_OF("count_include_pad", "true", "whether padding is part of the mean"),
 };
@@ -210,7 +210,7 @@ static bool pool_shape(const json_t *f, int dims, bool average, int64_t *shape, 
     for (int d = 0; d < dims; d++) {
         int64_t span = (average ? 1 : o.dilation[d]) * (o.kernel[d] - 1) + 1, in = shape[1 + d], padded = in + 2 * o.padding[d], room = padded - span,
                 s = o.stride[d];
-        if (2 * o.padding[d] > span) return snprintf(why, size, "its padding is more than half of its window"), false;
+        if (2 * o.padding[d] > o.kernel[d]) return snprintf(why, size, "its padding is more than half of its kernel"), false;
         int64_t n = room < 0 && (!o.ceil_mode || room + s <= 0) ? 0 : (room + (o.ceil_mode ? s - 1 : 0)) / s + 1;
         if (o.ceil_mode && n && (n - 1) * s >= in + o.padding[d]) n--;
         if (n < 1) {

@@ -193,7 +193,7 @@ static void mistakes_get_sentences(void **state) {
         {"{\"conv\": {\"channels\": 6, \"padding\": 9, \"padding_mode\": \"reflect\"}}", IMAGE, "must be less than the dimension to be mirrored"},
         {"{\"conv_transpose\": {\"channels\": 6, \"output_padding\": 1}}", IMAGE, "below stride or dilation"},
         {"{\"max_pool\": 12}", IMAGE, "max_pool: dimension 1 of its input has 9 elements with padding, and its window spans 12"},
-        {"{\"max_pool\": {\"padding\": 2}}", IMAGE, "max_pool: its padding is more than half of its window"},
+        {"{\"max_pool\": {\"padding\": 2}}", IMAGE, "max_pool: its padding is more than half of its kernel"},
         {"\"global_avg_pool\"", {1, {5}}, "global_avg_pool: its input has 1 dimension; channels"},
         {"{\"group_norm\": 3}", IMAGE, "group_norm: its 4 channels do not go into 3 groups"},
         {"\"instance_norm\"", {1, {5}}, "instance_norm: its input has 1 dimension, it wants [C, L], [C, H, W]"},
