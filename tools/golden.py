@@ -4,6 +4,7 @@ import textwrap
 import torch
 
 import golden_layers
+import golden_nets
 
 torch.manual_seed(0)
 
@@ -391,3 +392,4 @@ write("promotion.h", promotion())
 write("ops.h", ops_text())
 write("schedules.h", schedules())
 write("layers.h", golden_layers.text())
+write("nets.h", golden_nets.text())

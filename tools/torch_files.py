@@ -31,26 +31,89 @@ KINDS = {
 }
 
 
-NORMS = {
-    "batch_norm": lambda shape, momentum, eps, affine: N.BatchNorm1d(shape[1], eps, momentum, affine),
-    "layer_norm": lambda shape, eps, affine: N.LayerNorm(shape[-1], eps, affine),
+def batch_norm(shape, momentum, eps, affine):
+    return [N.BatchNorm1d, N.BatchNorm1d, N.BatchNorm2d, N.BatchNorm3d][len(shape) - 2](shape[1], eps, momentum, affine)
+
+
+class Last(N.Module):
+    """LayerNorm over the channels of an image."""
+
+    def __init__(self, channels, eps, affine):
+        super().__init__()
+        self.weight, self.bias, self.eps = (N.Parameter(torch.ones(channels)), N.Parameter(torch.zeros(channels)), eps) if affine else (None, None, eps)
+
+    def forward(self, x):
+        return N.functional.layer_norm(x.movedim(1, -1), (x.shape[1],), self.weight, self.bias, self.eps).movedim(-1, 1)
+
+
+def layer_norm(shape, eps, affine, over="last"):
+    return Last(shape[1], eps, affine) if over == "channels" and len(shape) > 2 else N.LayerNorm(shape[-1], eps, affine)
+
+
+class Residual(N.Sequential):
+    def forward(self, x):
+        return (self[1](x) if len(self) > 1 else x) + self[0](x)
+
+
+def image(m, dims, shape):
+    """The layer, for samples that have no channels, too."""
+    if len(shape) == dims + 1: m.register_forward_pre_hook(lambda _, x: (x[0].unsqueeze(1),))
+    return m
+
+
+def conv(shape, dims, channels, **f):
+    inputs = 1 if len(shape) == dims + 1 else shape[1]
+    kind = [N.Conv1d, N.Conv2d, N.Conv3d][dims - 1] if "output_padding" not in f else [N.ConvTranspose1d, N.ConvTranspose2d][dims - 1]
+    f = {k: tuple(v) if isinstance(v, list) else v for k, v in f.items() if k != "init"}
+    return image(kind(inputs, channels, f.pop("kernel"), **f), dims, shape)
+
+
+def pool(shape, dims, average, kernel, stride, **f):
+    tuples = lambda v: tuple(v) if isinstance(v, list) else v
+    kind = getattr(N, ("Avg" if average else "Max") + "Pool%dd" % dims)
+    return image(kind(tuples(kernel), tuples(stride) or None, **{k: tuples(v) for k, v in f.items()}), dims, shape)
+
+
+def residual(shape, layers, shortcut=()):
+    body, _ = sequential(layers, torch.zeros(1, *shape[1:]))
+    return Residual(body, sequential(shortcut, torch.zeros(1, *shape[1:]))[0]) if shortcut else Residual(body)
+
+
+SHAPED = {
+    "batch_norm": batch_norm, "layer_norm": layer_norm, "residual": residual,
+    "linear": lambda shape, features, bias, init: N.Linear(shape[1], features, bias=bias),
+    "repeat": lambda shape, times, layers: sequential(layers * times, torch.zeros(1, *shape[1:]))[0],
+    "group_norm": lambda shape, groups, eps, affine: N.GroupNorm(groups, shape[1], eps, affine),
+    "instance_norm": lambda shape, momentum, eps, affine, running: [N.InstanceNorm1d, N.InstanceNorm2d, N.InstanceNorm3d][len(shape) - 3](shape[1], eps, momentum, affine, running),
+    "local_response_norm": lambda shape, size, alpha, beta, k: N.LocalResponseNorm(size, alpha, beta, k),
+    "dropout1d": lambda shape, p: image(N.Dropout1d(p), 1, shape), "dropout2d": lambda shape, p: image(N.Dropout2d(p), 2, shape),
+    "adaptive_avg_pool": lambda shape, size: image(N.AdaptiveAvgPool2d(size), 2, shape), "adaptive_max_pool": lambda shape, size: image(N.AdaptiveMaxPool2d(size), 2, shape),
+    "global_avg_pool": lambda shape: N.Sequential(N.Flatten(2), N.AdaptiveAvgPool1d(1), N.Flatten()), "global_max_pool": lambda shape: N.Sequential(N.Flatten(2), N.AdaptiveMaxPool1d(1), N.Flatten()),
+    "pixel_shuffle": lambda shape, factor: N.PixelShuffle(factor), "pixel_unshuffle": lambda shape, factor: N.PixelUnshuffle(factor),
+    "channel_shuffle": lambda shape, groups: N.ChannelShuffle(groups),
 }
+for dims, end in (1, "1d"), (2, ""), (3, "3d"):
+    SHAPED["conv" + end] = SHAPED["conv_transpose" + end] = lambda shape, dims=dims, **f: conv(shape, dims, **f)
+    SHAPED["max_pool" + end] = lambda shape, dims=dims, **f: pool(shape, dims, False, **f)
+    SHAPED["avg_pool" + end] = lambda shape, dims=dims, **f: pool(shape, dims, True, **f)
+
+
+def sequential(description, x):
+    """The layers for a sample x, and what they make of it."""
+    layers = []
+    for layer in description:
+        name, fields = (layer, {}) if isinstance(layer, str) else next(iter(layer.items()))
+        layers.append(SHAPED[name](x.shape, **fields) if name in SHAPED else KINDS[name](**fields))
+        layers[-1].eval()
+        x = layers[-1](x)
+    return N.Sequential(*layers), x
 
 
 def network(path):
     """The network of a model file, by its description of layers, with its weights; the shape of a sample, and the scale of inputs."""
     with safe_open(path, "pt") as f:
         recipe = json.loads(f.metadata()["soma"])
-    layers, x = [], torch.zeros(1, *recipe["input"])
-    for layer in recipe["model"]:
-        name, fields = (layer, {}) if isinstance(layer, str) else next(iter(layer.items()))
-        if name in NORMS:
-            layers.append(NORMS[name](x.shape, **fields))
-        else:
-            layers.append(N.Linear(x.shape[1], fields["features"], bias=fields["bias"]) if name == "linear" else KINDS[name](**fields))
-        layers[-1].eval()
-        x = layers[-1](x)
-    net = N.Sequential(*layers)
+    net, _ = sequential(recipe["model"], torch.zeros(1, *recipe["input"]))
     weights = load_file(path)
     for key in list(weights):  # a count that soma does not keep
         if key.endswith("running_mean"):

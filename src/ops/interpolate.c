@@ -1,5 +1,5 @@
 /* Images in other sizes: each element is one of the input (nearest), or a mean of neighbours along each dimension, weighted by their distance
- * (linear). Places and weights are computed in the tensor's own dtype, as PyTorch does. attr: dimensions, mode, align_corners, then the bits of each
+ * (linear), which are computed in the tensor's own dtype, as PyTorch does. attr: dimensions, mode, align_corners, then the bits of each
  * dimension's scale factor as float64, 0 where sizes alone count. interpolate_backward is the adjoint: shares of the gradient are added in C order,
  * from +0. */
 #include "base/fpmode.h"
@@ -40,6 +40,14 @@ static sizes sizes_of(const soma__call *c, const soma__operand *x, const soma__o
     return s;
 }
 
+/* In float32, and by the sizes alone where these are equal or twice as large: PyTorch's rule for two dimensions and for all gradients. */
+static int64_t nearest(const sizes *s, int d, int64_t o) {
+    if (s->out[d] == s->in[d]) return o;
+    if (s->out[d] == 2 * s->in[d]) return o / 2;
+    float step = s->scale[d] > 0 ? (float)(1.0 / s->scale[d]) : (float)s->in[d] / (float)s->out[d];
+    return (int64_t)((float)o * step);
+}
+
 #define INTERPOLATION(T, suffix) \
     /* What an output takes along a dimension: one element, or two with weights; places in memory. */ \
     typedef struct taps##suffix { \
@@ -55,7 +63,7 @@ static sizes sizes_of(const soma__call *c, const soma__operand *x, const soma__o
         taps##suffix t = {.n = 1, .weight = {1, 0}}; \
         int64_t i = o, last = s->in[d] - 1; \
         if (!s->there[d]) return t; \
-        if (!s->linear) i = (int64_t)((T)o * step); \
+        if (!s->linear) i = nearest(s, d, o); \
         else if (s->in[d] != s->out[d]) { \
             T place = s->align ? step * (T)o : step * ((T)o + (T)0.5) - (T)0.5; \
             if (place < 0) place = 0; \

@@ -82,7 +82,8 @@ const soma__op_def soma__op_pad_backward = {
 /* Do the paddings of a dimension of n elements go with the mode? */
 static const char *misfit(int64_t mode, int64_t n, int64_t before, int64_t after) {
     const int64_t most = 1 << 30;
-    if (before > most || after > most || n + before + after < 0) return "leave nothing of the dimension, or are too large";
+    if (before > most || after > most || n + (before < 0 ? before : 0) + (after < 0 ? after : 0) < 0)
+        return "leave nothing of the dimension, or are too large";
     if (mode == SOMA_PAD_CONSTANT) return NULL;
     if (before < 0 || after < 0) return "must be 0 or more in this mode";
     if (mode == SOMA_PAD_REFLECT && (before >= n || after >= n) && (before || after)) return "must be less than the dimension to be mirrored";

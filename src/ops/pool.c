@@ -196,13 +196,13 @@ bool soma__pool_regular(soma__pooling *p, int64_t kernel, int64_t stride, const 
     return true;
 }
 
-/* Padding is at most half of what the window spans. */
+/* Padding is at most half of the kernel, dilated or not. */
 static bool pool_ready(soma__pooling *p, int64_t kernel, const void *options, size_t size, bool average) {
     if (!soma__pool_input(p) || !soma__pool_regular(p, kernel, 0, options, size)) return false;
     const int64_t *list = p->attr + SOMA__POOL_NUMBERS;
     for (int64_t d = 0; d < p->dims; d++) {
         if (average && list[3 * p->dims + d] != 1) return wrong(p, "averages have no dilation");
-        if (list[2 * p->dims + d] > (list[3 * p->dims + d] * (list[d] - 1) + 1) / 2) return wrong(p, "the padding is at most half of the window");
+        if (list[2 * p->dims + d] > list[d] / 2) return wrong(p, "the padding is at most half of the kernel");
     }
     if (!average && (p->o.no_count_pad || p->o.divisor_override)) return wrong(p, "no_count_pad and divisor_override are for averages");
     if (p->o.divisor_override < 0) return wrong(p, "divisor_override is above 0");

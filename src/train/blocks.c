@@ -16,12 +16,21 @@ static const soma__kind *layer_of(const json_t *v, const json_t **fields) {
     return soma__kind_find(&soma__layers, first ? json_object_iter_key(first) : json_string_value(v));
 }
 
+bool soma__layer_shape(const soma__kind *kind, const json_t *fields, int64_t *shape, int64_t *ndim, char *why, size_t size) {
+    int64_t n = 1, most = (int64_t)1 << 40;
+    if (!kind->shape(fields, shape, ndim, why, size)) return false;
+    for (int64_t d = 0; d < *ndim; d++)
+        if (shape[d] > most / n) return snprintf(why, size, "it makes more numbers of a sample than memory can have"), false;
+        else n *= shape[d] ? shape[d] : 1;
+    return true;
+}
+
 bool soma__list_shape(const json_t *list, int64_t *shape, int64_t *ndim, char *why, size_t size) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *f;
         const soma__kind *k = layer_of(json_array_get(list, i), &f);
         char inner[200];
-        if (k->shape(f, shape, ndim, inner, sizeof inner)) continue;
+        if (soma__layer_shape(k, f, shape, ndim, inner, sizeof inner)) continue;
         snprintf(why, size, "in it, layer %zu, %s: %s", i, k->name, inner);
         return false;
     }
@@ -38,7 +47,7 @@ static soma_module *build_list(soma__builder *b, const json_t *list, int64_t tim
         const json_t *f;
         const soma__kind *k = layer_of(json_array_get(list, (size_t)i % json_array_size(list)), &f);
         if (!(parts[i] = k->build(b, f, shape, ndim))) return NULL;
-        if (!k->shape(f, shape, &ndim, why, sizeof why)) return soma_error_raise(b->ctx, SOMA_ERROR_SHAPE, "%s: %s", k->name, why), NULL;
+        if (!soma__layer_shape(k, f, shape, &ndim, why, sizeof why)) return soma_error_raise(b->ctx, SOMA_ERROR_SHAPE, "%s: %s", k->name, why), NULL;
     }
     return parts ? soma_nn_sequential(b->ctx, parts, (size_t)n) : NULL;
 }
@@ -54,7 +63,7 @@ static void count_list(const json_t *list, int64_t times, const int64_t *in, int
             int64_t p = 0, m = 0;
             if (k->count) k->count(f, shape, ndim, &p, &m);
             *parameters += p, *multiply_adds += m;
-            if (!k->shape(f, shape, &ndim, why, sizeof why)) return;
+            if (!soma__layer_shape(k, f, shape, &ndim, why, sizeof why)) return;
         }
 }
 
@@ -67,6 +76,7 @@ int64_t soma__list_size(const json_t *list, int64_t most) {
         size_t at;
         int64_t inner = soma__list_size(json_object_get(f, "layers"), most),
                 times = k && strcmp(k->name, "repeat") == 0 ? soma__get_int(f, "times") : 1;
+        if (k && strcmp(k->name, "residual") == 0 && inner <= most) inner += soma__list_size(json_object_get(f, "shortcut"), most);
         json_array_foreach(json_object_get(f, "branches"), at, branch) inner = inner > most ? inner : inner + soma__list_size(branch, most);
         sum += inner > most || inner > most / times ? most + 1 : 1 + inner * times;
     }
@@ -75,23 +85,33 @@ int64_t soma__list_size(const json_t *list, int64_t most) {
 
 static const json_t *list_of(const json_t *f) { return json_object_get(f, "layers"); }
 
-/* x + layers(x) */
+/* x + layers(x), or shortcut(x) + layers(x) */
 
-const soma__field soma__residual_fields[1] = {{"layers", SOMA__LAYERS, NULL, REST, "whose result is added to what they get"}};
+const soma__field soma__residual_fields[2] = {{"layers", SOMA__LAYERS, NULL, REST, "whose result is added to what they get"},
+                                              {"shortcut", SOMA__LAYERS, "[]", REST, "what they get goes through first; none: it is added as it is"}};
+static const json_t *shortcut_of(const json_t *f) {
+    const json_t *list = json_object_get(f, "shortcut");
+    return json_array_size(list) ? list : NULL;
+}
 bool soma__residual_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *why, size_t size) {
     int64_t in[SOMA_MAX_DIMS], n = *ndim;
     memcpy(in, shape, sizeof in);
     if (!soma__list_shape(list_of(f), shape, ndim, why, size)) return false;
+    if (shortcut_of(f) && !soma__list_shape(shortcut_of(f), in, &n, why, size)) return false;
     if (*ndim == n && memcmp(in, shape, (size_t)n * sizeof *in) == 0) return true;
-    snprintf(why, size, "its layers change the shape; what they give is added to what they get");
+    if (shortcut_of(f)) snprintf(why, size, "its layers and its shortcut give different shapes, which cannot be added");
+    else snprintf(why, size, "its layers change the shape; what they give is added to what they get (a shortcut can change that alike)");
     return false;
 }
 soma_module *soma__residual_build(soma__builder *b, const json_t *f, const int64_t *in, int64_t ndim) {
     soma_module *m = build_list(b, list_of(f), 1, in, ndim);
-    return m ? soma_nn_residual(b->ctx, m) : NULL;
+    if (!m || !shortcut_of(f)) return m ? soma_nn_residual(b->ctx, m) : NULL;
+    soma_module *shortcut = build_list(b, shortcut_of(f), 1, in, ndim);
+    return shortcut ? soma_nn_residual_with(b->ctx, m, shortcut) : NULL;
 }
 void soma__residual_count(const json_t *f, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds) {
     count_list(list_of(f), 1, in, ndim, parameters, multiply_adds);
+    if (shortcut_of(f)) count_list(shortcut_of(f), 1, in, ndim, parameters, multiply_adds);
 }
 
 /* several lists on one input, joined */

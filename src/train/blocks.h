@@ -9,7 +9,7 @@
     bool soma__##name##_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *why, size_t size); \
     soma_module *soma__##name##_build(soma__builder *b, const json_t *f, const int64_t *in, int64_t ndim); \
     void soma__##name##_count(const json_t *f, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds);
-SOMA__BLOCK(residual, 1)
+SOMA__BLOCK(residual, 2)
 SOMA__BLOCK(parallel, 2)
 SOMA__BLOCK(repeat, 2)
 SOMA__BLOCK(block, 2)

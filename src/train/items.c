@@ -69,16 +69,32 @@ static const char *type_name(const json_t *v) {
                                 : "nothing";
 }
 
+static bool is_within(const soma__field *f, const json_t *v) {
+    return json_is_integer(v) && (double)json_integer_value(v) >= f->least && (double)json_integer_value(v) <= f->most;
+}
+
 /* A list of whole numbers, in a field's range. */
 static json_t *integers_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
     json_t *item;
     size_t i;
     bool fits = json_is_array(v);
-    if (fits)
-        json_array_foreach(v, i, item) fits =
-            fits && json_is_integer(item) && (double)json_integer_value(item) >= f->least && (double)json_integer_value(item) <= f->most;
+    if (fits) json_array_foreach(v, i, item) fits = fits && is_within(f, item);
     if (fits) return json_incref(v);
     soma__problem(r, where, "%s wants a list of whole numbers of at least %.10g, as [3, 6]", f->key, f->least);
+    return NULL;
+}
+
+/* One whole number, or some; or the word. */
+static json_t *sizes_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
+    json_t *item;
+    size_t i;
+    bool word = f->type == SOMA__PADDING, fits = is_within(f, v) || (word && json_is_string(v) && strcmp(json_string_value(v), "same") == 0);
+    if (json_is_array(v) && json_array_size(v)) {
+        fits = true;
+        json_array_foreach(v, i, item) fits = fits && is_within(f, item);
+    }
+    if (fits) return json_incref(v);
+    soma__problem(r, where, "%s wants a whole number of at least %.10g, or a list of them, as [3, 5]%s", f->key, f->least, word ? ", or same" : "");
     return NULL;
 }
 
@@ -170,6 +186,7 @@ static json_t *field_value(soma_recipe *r, const soma__field *f, const char *whe
         return NULL;
     }
     if (f->type == SOMA__INTEGERS) return integers_value(r, f, where, v);
+    if (f->type == SOMA__SIZES || f->type == SOMA__PADDING) return sizes_value(r, f, where, v);
     if (f->type == SOMA__TEXTS) return texts_value(r, f, where, v);
     if (f->type == SOMA__CHOICE) return choice_value(r, f, where, v);
     if (f->type == SOMA__LAYERS) return items_value(r, &soma__layers, where, v);

@@ -1,5 +1,6 @@
 /* Layers of recipes. */
 #include "train/blocks.h"
+#include "train/image_layers.h"
 
 #include "soma/init.h"
 
@@ -127,24 +128,35 @@ static bool glu_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *why,
     { "eps", SOMA__NUMBER, "1e-5", 0, __builtin_inf(), false, true, "added to the variance" }
 #define AFFINE \
     { "affine", SOMA__TRUTH, "true", 0, 0, false, false, "whether there are weight and bias" }
-static const soma__field layer_norm_fields[] = {EPS, AFFINE};
-BUILD(layer_norm, soma_nn_layer_norm(ctx, in + ndim - 1, 1,
-                                     &(soma_layer_norm_opts){.eps = SOMA_SET(soma__get(f, "eps")), .no_affine = !soma__get_truth(f, "affine")}))
+static const soma__field layer_norm_fields[] = {
+    EPS, AFFINE, {"over", SOMA__CHOICE, "\"last\"", 0, 0, false, false, "last|channels: the last dimension, or the first one behind the batch"}};
+static bool over_channels(const json_t *f, int64_t ndim) { return ndim > 1 && strcmp(soma__get_text(f, "over"), "channels") == 0; }
+static soma_module *layer_norm_build(soma__builder *b, const json_t *f, const int64_t *in, int64_t ndim) {
+    const soma_layer_norm_opts o = {.eps = SOMA_SET(soma__get(f, "eps")), .no_affine = !soma__get_truth(f, "affine")};
+    return over_channels(f, ndim) ? soma_nn_layer_norm2d(b->ctx, in[0], &o) : soma_nn_layer_norm(b->ctx, in + ndim - 1, 1, &o);
+}
 static const soma__field batch_norm_fields[] = {
     {"momentum", SOMA__NUMBER, "0.1", 0, 1, false, false, "share of a batch in the running statistics"}, EPS, AFFINE};
-BUILD(batch_norm, soma_nn_batch_norm_1d(ctx, in[0],
-                                        &(soma_batch_norm_opts){.momentum = SOMA_SET(soma__get(f, "momentum")),
-                                                                .eps = SOMA_SET(soma__get(f, "eps")),
-                                                                .no_affine = !soma__get_truth(f, "affine")}))
+static soma_module *batch_norm_build(soma__builder *b, const json_t *f, const int64_t *in, int64_t ndim) {
+    const soma_batch_norm_opts o = {
+        .momentum = SOMA_SET(soma__get(f, "momentum")), .eps = SOMA_SET(soma__get(f, "eps")), .no_affine = !soma__get_truth(f, "affine")};
+    return ndim < 3    ? soma_nn_batch_norm_1d(b->ctx, in[0], &o)
+           : ndim == 3 ? soma_nn_batch_norm_2d(b->ctx, in[0], &o)
+                       : soma_nn_batch_norm_3d(b->ctx, in[0], &o);
+}
 /* One dimension or more behind the batch. */
 static bool norm_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *why, size_t size) {
     (void)f, (void)shape;
     if (*ndim < 1) snprintf(why, size, "its input has no dimension behind the batch");
     return *ndim >= 1;
 }
+static bool batch_norm_shape(const json_t *f, int64_t *shape, int64_t *ndim, char *why, size_t size) {
+    if (*ndim > 4) snprintf(why, size, "its input has %lld dimensions; channels and three dimensions are the most", (long long)*ndim);
+    return *ndim <= 4 && norm_shape(f, shape, ndim, why, size);
+}
 static void layer_norm_count(const json_t *f, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds) {
     (void)multiply_adds;
-    *parameters = soma__get_truth(f, "affine") ? 2 * in[ndim - 1] : 0;
+    *parameters = soma__get_truth(f, "affine") ? 2 * in[over_channels(f, ndim) ? 0 : ndim - 1] : 0;
 }
 static void batch_norm_count(const json_t *f, const int64_t *in, int64_t ndim, int64_t *parameters, int64_t *multiply_adds) {
     (void)ndim, (void)multiply_adds;
@@ -155,6 +167,13 @@ static void batch_norm_count(const json_t *f, const int64_t *in, int64_t ndim, i
 #define ACTIVATION1(id, a, otherwise, doc) {.name = #id, .main = #a, SOMA__FIELDS(id##_fields), .shape = same, .build = id##_build},
 #define ACTIVATION2(id, a, otherwise_a, b, otherwise_b, doc) {.name = #id, SOMA__FIELDS(id##_fields), .shape = same, .build = id##_build},
 #define BLOCK(id) SOMA__FIELDS(soma__##id##_fields), .shape = soma__##id##_shape, .build = soma__##id##_build, .count = soma__##id##_count
+#define IMAGE(id, key, list) \
+    {.name = #id, \
+     .main = key, \
+     SOMA__FIELDS(soma__##list##_fields), \
+     .shape = soma__##id##_shape, \
+     .build = soma__##id##_build, \
+     .count = soma__##id##_count},
 static const soma__kind layers[] = {
     {.name = "linear", .main = "features", SOMA__FIELDS(linear_fields), .shape = linear_shape, .build = linear, .count = linear_count},
     {.name = "flatten", .shape = flat, .build = flatten},
@@ -166,8 +185,17 @@ static const soma__kind layers[] = {
     {.name = "prelu", .main = "count", SOMA__FIELDS(prelu_fields), .shape = prelu_shape, .build = prelu_build, .count = prelu_count},
     {.name = "rrelu", SOMA__FIELDS(rrelu_fields), .shape = same, .build = rrelu_build},
     {.name = "layer_norm", SOMA__FIELDS(layer_norm_fields), .shape = norm_shape, .build = layer_norm_build, .count = layer_norm_count},
-    {.name = "batch_norm", SOMA__FIELDS(batch_norm_fields), .shape = norm_shape, .build = batch_norm_build, .count = batch_norm_count},
-    {.name = "residual", .main = "layers", BLOCK(residual)},
+    {.name = "batch_norm", SOMA__FIELDS(batch_norm_fields), .shape = batch_norm_shape, .build = batch_norm_build, .count = batch_norm_count},
+    IMAGE(conv, "channels", conv) IMAGE(conv1d, "channels", conv) IMAGE(conv3d, "channels", conv) IMAGE(conv_transpose, "channels", conv_transpose)
+        IMAGE(conv_transpose1d, "channels", conv_transpose) IMAGE(max_pool, "kernel", max_pool) IMAGE(max_pool1d, "kernel", max_pool)
+            IMAGE(max_pool3d, "kernel", max_pool) IMAGE(avg_pool, "kernel", avg_pool) IMAGE(avg_pool1d, "kernel", avg_pool)
+                IMAGE(avg_pool3d, "kernel", avg_pool) IMAGE(adaptive_max_pool, "size", adaptive_pool) IMAGE(adaptive_avg_pool, "size", adaptive_pool){
+                    .name = "global_max_pool", .shape = soma__global_max_pool_shape, .build = soma__global_max_pool_build},
+    {.name = "global_avg_pool", .shape = soma__global_avg_pool_shape, .build = soma__global_avg_pool_build},
+    IMAGE(group_norm, "groups", group_norm) IMAGE(instance_norm, "affine", instance_norm) IMAGE(local_response_norm, "size", local_response_norm)
+        IMAGE(dropout1d, "p", channel_dropout) IMAGE(dropout2d, "p", channel_dropout) IMAGE(upsample, "factor", upsample)
+            IMAGE(pixel_shuffle, "factor", shuffle) IMAGE(pixel_unshuffle, "factor", shuffle) IMAGE(channel_shuffle, "groups", channel_shuffle)
+                IMAGE(pad, "sizes", pad) IMAGE(unfold, "kernel", unfold){.name = "residual", .main = "layers", BLOCK(residual)},
     {.name = "parallel", .main = "branches", BLOCK(parallel)},
     {.name = "repeat", BLOCK(repeat)},
     {.name = "block", .main = "name", BLOCK(block)},

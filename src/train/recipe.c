@@ -202,7 +202,7 @@ soma_status soma_recipe_data(soma_recipe *r, const char *folder, soma_dataset **
 /* Moves a sample's shape through layer i; false with the problem noted and raised. */
 static bool through(soma_recipe *r, size_t i, int64_t *shape, int64_t *ndim) {
     char why[300], where[64];
-    if (r->layers[i].kind->shape(r->layers[i].fields, shape, ndim, why, sizeof why)) return true;
+    if (soma__layer_shape(r->layers[i].kind, r->layers[i].fields, shape, ndim, why, sizeof why)) return true;
     snprintf(where, sizeof where, "/model/%zu", i);
     soma__problem(r, where, "%s: %s", r->layers[i].kind->name, why);
     if (soma_error_status(r->ctx) == SOMA_OK) soma__problem_raise(r, r->problems.count - 1, SOMA_ERROR_SHAPE);

@@ -13,6 +13,8 @@ typedef enum soma__field_type {
     SOMA__TRUTH,
     SOMA__TEXT,
     SOMA__INTEGERS,   /* a list of them */
+    SOMA__SIZES,      /* a whole number, or a list of one for each dimension */
+    SOMA__PADDING,    /* the same, or "same" */
     SOMA__TEXTS,      /* a list of texts; one alone stands for a list of it */
     SOMA__CHOICE,     /* one of the words that its doc begins with */
     SOMA__COUNT,      /* a whole number, or "all" */
@@ -95,6 +97,8 @@ typedef struct soma__kinds {
 /* The place of a choice in its field's list. */
 int soma__choice(const soma__kind *kind, const json_t *fields, const char *key);
 
+/* A layer's shape rule; false, too, where a sample becomes larger than memory. */
+bool soma__layer_shape(const soma__kind *kind, const json_t *fields, int64_t *shape, int64_t *ndim, char *why, size_t size);
 /* Walks over lists of layers that are written out. */
 bool soma__list_shape(const json_t *list, int64_t *shape, int64_t *ndim, char *why, size_t size);
 int64_t soma__list_size(const json_t *list, int64_t most);

@@ -243,6 +243,47 @@ static void norms(void) {
     print(ctx, "norms", state, n);
     soma_context_free(ctx);
 }
+/* Six steps of a net of images, with what is between convolutions, and its first gradients of gradients. */
+static void images(void) {
+    soma_context *ctx = context(19);
+    soma_module *layers[] = {
+        soma_nn_conv2d(ctx, 3, 8, 3, &(soma_conv_module_opts){.padding = {1, 1}, .padding_mode = SOMA_PAD_REFLECT}),
+        soma_nn_group_norm(ctx, 2, 8, NULL),
+        soma_nn_relu(ctx),
+        soma_nn_max_pool2d(ctx, 3, &(soma_pool_opts){.stride = {2}, .padding = {1, 1}, .ceil_mode = 1}),
+        soma_nn_conv2d(ctx, 8, 12, 3, &(soma_conv_module_opts){.same = 1, .groups = 4, .dilation = {2}}),
+        soma_nn_local_response_norm(ctx, 3, NULL),
+        soma_nn_dropout2d(ctx, 0.2),
+        soma_nn_upsample(ctx, &(soma_interpolate_opts){.scale_factor = {1.5}, .mode = SOMA_INTERPOLATE_LINEAR}),
+        soma_nn_conv_transpose2d(ctx, 12, 5, 3, &(soma_conv_module_opts){.stride = {2}}),
+        soma_nn_layer_norm2d(ctx, 5, NULL),
+        soma_nn_avg_pool2d(ctx, 2, NULL),
+        soma_nn_instance_norm_2d(ctx, 5, NULL),
+        soma_nn_unfold(ctx, 2, NULL),
+        soma_nn_adaptive_avg_pool1d(ctx, SOMA_SHAPE(7)),
+        soma_nn_flatten(ctx),
+        soma_nn_linear(ctx, 140, 10, NULL),
+    };
+    soma_module *net = soma_nn_sequential(ctx, layers, sizeof layers / sizeof *layers);
+    soma_tensor *const *params, *g[32], *gg[32];
+    size_t n;
+    if (soma_module_parameters(net, &params, &n) != SOMA_OK || n > 32) die(ctx, "images");
+    soma_optim *o = soma_optim_sgd(ctx, params, n, 0.05, &(soma_sgd_opts){.momentum = 0.9});
+    for (int i = 0; i < 6; i++) {
+        soma_tensor *x = soma_randn(ctx, SOMA_F32, SOMA_SHAPE(5, 3, 13, 11)), *t = soma_randint(ctx, 0, 10, SOMA_SHAPE(5));
+        soma_tensor *loss = soma_cross_entropy(soma_forward(net, x), t, NULL);
+        if (!i) {
+            if (soma_grad(&loss, 1, params, n, g, NULL) != SOMA_OK) die(ctx, "images");
+            soma_tensor *squares = soma_sum(soma_square(g[0]), NULL);
+            if (soma_grad(&squares, 1, params, n, gg, &(soma_grad_opts){.allow_unused = 1}) != SOMA_OK || !gg[0]) die(ctx, "images");
+            print(ctx, "images2", gg, 1);
+        }
+        soma_backward(loss, NULL), soma_optim_step(o), soma_optim_zero_grad(o);
+    }
+    if (soma_eval(ctx) != SOMA_OK) die(ctx, "images");
+    print(ctx, "images", params, n);
+    soma_context_free(ctx);
+}
 static void optimizers(void) {
 #define OPTIMIZER(name, rate, settings, doc) walk(#name, make_##name, false), walk(#name, make_##name, true);
 #include "soma/optimizers.def"
@@ -412,6 +453,7 @@ int main(void) {
     losses();
     initial();
     norms();
+    images();
     data();
     convolutions(SOMA_F32, "convolutions");
     convolutions(SOMA_F64, "convolutions-float64");

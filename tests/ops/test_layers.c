@@ -430,7 +430,7 @@ static void wrong_arguments_get_sentences(void **state) {
     FAILS(soma_max_pool2d(i, 2, NULL, NULL), DTYPE, "max_pool2d: the input is int64");
     FAILS(soma_max_pool2d(x, 0, NULL, NULL), ARGUMENT, "max_pool2d: kernel, stride and dilation are 1 or more");
     FAILS(soma_max_pool2d(x, 2, NULL, P{.stride = {-1}}), ARGUMENT, "max_pool2d: kernel, stride");
-    FAILS(soma_max_pool2d(x, 2, NULL, P{.padding = {0, 2}}), ARGUMENT, "max_pool2d: the padding is at most half of the window");
+    FAILS(soma_max_pool2d(x, 2, NULL, P{.padding = {0, 2}}), ARGUMENT, "max_pool2d: the padding is at most half of the kernel");
     FAILS(soma_max_pool2d(x, 5, NULL, NULL), SHAPE, "max_pool2d: dimension 3 has 4 elements with its padding, the window spans 5");
     FAILS(soma_max_pool2d(x, 2, NULL, P{.no_count_pad = 1}), ARGUMENT, "no_count_pad and divisor_override are for averages");
     FAILS(soma_avg_pool2d(x, 2, P{.dilation = {2}}), ARGUMENT, "avg_pool2d: averages have no dilation");

@@ -321,6 +321,32 @@ static void do_cross_entropy(world *w) {
     push(w, soma_cross_entropy(x->x, data(w, SOMA_I64, &rows, 1, (int)soma_size(x->x, 1)), &o), epoch_of(w, x));
 }
 
+/* An image of one sample and one or some channels, in one order of memory or another, through what images go through; what comes out is as it went in
+ * in rank. */
+static void do_image(world *w) {
+    value *x = pick(w, SOMA_F32, 2 + program_below(w, 2));
+    if (!x || !soma_numel(x->x) || soma_numel(x->x) > 4000) return;
+    int nd = (int)soma_ndim(x->x), kind = program_below(w, 8);
+    bool turned = chance(w, 30);
+    soma_tensor *i = soma_unsqueeze(turned ? soma_transpose(x->x, 0, -1) : x->x, 0), *y = i;
+    if (nd == 2) i = soma_unsqueeze(i, 0);
+    int64_t c = soma_size(i, 1), h = soma_size(i, 2), v = soma_size(i, 3), k = h > 2 && v > 2 ? 2 + program_below(w, 2) : 1,
+            out = 1 + program_below(w, 4);
+    const soma_pool_opts window = {.stride = {1 + program_below(w, 2)}, .padding = {k / 2, 0, 0}, .ceil_mode = chance(w, 50)};
+    const soma_conv_opts taps = {.stride = {1 + program_below(w, 2)}, .padding = {k / 2, k / 2, 0}};
+    say(w, "image %d of %s, %d x %d x %d%s, kernel %d\n", kind, id(w, x), (int)c, (int)h, (int)v, turned ? ", turned" : "", (int)k);
+    if (kind == 0) y = soma_max_pool2d(i, k, NULL, &window);
+    else if (kind == 1) y = soma_avg_pool2d(i, k, &window);
+    else if (kind == 2) y = soma_pad(i, SOMA_SHAPE(k - 1, 0, 0, k - 1), (soma_pad_mode)program_below(w, 4), 0.5);
+    else if (kind == 3) y = soma_interpolate(i, &(soma_interpolate_opts){.size = {h + 1, v / 2 + 1}, .mode = program_below(w, 2)});
+    else if (kind == 4) y = soma_adaptive_avg_pool2d(i, SOMA_SHAPE(k, 1));
+    else if (kind == 5) y = soma_group_norm(i, c, NULL, NULL, 0.1);
+    else y = soma_conv2d(i, data(w, SOMA_F32, (int64_t[]){out, c, k, k}, 4, 2), data(w, SOMA_F32, &out, 1, 2), &taps);
+    if (y && chance(w, 50)) y = soma_relu(y), say(w, "    relu\n");
+    y = soma_select(y, 0, 0);
+    push(w, nd == 2 ? soma_select(y, 0, 0) : y, epoch_of(w, x));
+}
+
 static void do_assign(world *w) {
     int var = program_below(w, N_VARS), kind = program_below(w, 7);
     value *x = &w->v[var];
@@ -445,9 +471,9 @@ static void act(world *w) {
     static const struct {
         int percent;
         void (*fn)(world *w);
-    } table[] = {{22, do_binary}, {13, do_unary},   {6, do_chain},  {4, do_select},        {3, do_convert},
-                 {12, do_view},   {10, do_product}, {5, do_reduce}, {2, do_cross_entropy}, {8, do_assign},
-                 {2, do_update},  {6, do_backward}, {3, do_frame},  {2, do_keep},          {2, do_data}};
+    } table[] = {{17, do_binary},  {5, do_image},    {13, do_unary}, {6, do_chain},         {4, do_select}, {3, do_convert},
+                 {12, do_view},    {10, do_product}, {5, do_reduce}, {2, do_cross_entropy}, {8, do_assign}, {2, do_update},
+                 {6, do_backward}, {3, do_frame},    {2, do_keep},   {2, do_data}};
     int at = program_below(w, 100);
     size_t i = 0;
     while (i + 1 < sizeof table / sizeof *table && at >= table[i].percent) at -= table[i++].percent;

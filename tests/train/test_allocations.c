@@ -35,8 +35,11 @@ static void *context_alloc(void *user, size_t size, size_t align) {
 static void context_free(void *user, void *p, size_t size) { (void)user, (void)size, release(p); }
 
 static char json[600], table[160];
-static const char glyphs[] = "{\"data\": {\"kind\": \"glyphs\", \"train\": 6, \"test\": 3}, \"model\": [\"flatten\", {\"linear\": 10}], \"train\": "
-                             "{\"epochs\": 1, \"batch\": 4}}";
+static const char glyphs[] =
+    "{\"data\": {\"kind\": \"glyphs\", \"train\": 6, \"test\": 3}, \"model\": [{\"conv\": {\"channels\": 2, \"stride\": 4, \"padding\": 1, "
+    "\"padding_mode\": \"reflect\"}}, \"batch_norm\", {\"residual\": {\"layers\": [\"relu\"], \"shortcut\": [{\"conv\": {\"channels\": 2, "
+    "\"kernel\": 1}}]}}, \"max_pool\", \"flatten\", {\"linear\": 10}], \"train\": {\"epochs\": 1, "
+    "\"batch\": 4}}";
 static const char of_table[] =
     "{\"data\": {\"kind\": \"table\", \"path\": \"%s\", \"missing\": \"median\", \"embedding\": 2, \"split\": \"group\", \"by\": \"w\"}, "
     "\"model\": [{\"residual\": [{\"linear\": 4}]}, {\"linear\": 1}], \"optimizer\": {\"lbfgs\": {\"max_iter\": 2, \"strong_wolfe\": true}}, "
