@@ -1,6 +1,7 @@
 #ifndef SOMA_SRC_DATA_DATASET_H
 #define SOMA_SRC_DATA_DATASET_H
 
+#include "soma/image.h"
 #include "soma/table.h"
 
 /* What a sample is to be answered with. */
@@ -13,6 +14,12 @@ typedef struct soma__target {
 struct soma_dataset {
     soma_context *ctx;
     const uint8_t *bytes;
+    int64_t stride;             /* bytes of a sample as it is held, and */
+    const int64_t *rows;        /* where sample i lies; NULL: as i */
+    const float *levels;        /* of normalised pictures: what each of the 256 bytes becomes in each channel */
+    soma_picture_info pictures; /* height 0: none */
+    const char *const *files, *const *notes;
+    int64_t n_notes;
     const float *floats;
     const uint8_t *labels;
     const int64_t *targets;
@@ -26,6 +33,8 @@ struct soma_dataset {
     int64_t count, features, ndim, shape[SOMA_MAX_DIMS];
 };
 
+/* A data set of bytes, whose samples have this shape, in the innermost scope; NULL with the error pending. */
+soma_dataset *soma__dataset_bytes(soma_context *ctx, const uint8_t *bytes, int64_t count, const int64_t *shape, int64_t ndim);
 /* Copies sample i. */
 void soma__dataset_sample(const soma_dataset *d, int64_t i, float *inputs, soma__target *target);
 

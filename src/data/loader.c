@@ -54,8 +54,10 @@ static void shuffle(soma_loader *l, int64_t epoch) {
 
 /* Rows lie anywhere: memory is asked for some samples before they are copied. */
 static void ask_for(const soma_dataset *d, int64_t i) {
-    const char *row = d->floats ? (const char *)(d->floats + i * d->features) : d->bytes ? (const char *)(d->bytes + i * d->features) : NULL;
-    int64_t size = d->features * (d->floats ? (int64_t)sizeof(float) : 1);
+    const char *row = d->floats  ? (const char *)(d->floats + i * d->features)
+                      : d->bytes ? (const char *)(d->bytes + (d->rows ? d->rows[i] : i) * d->stride)
+                                 : NULL;
+    int64_t size = d->floats ? d->features * (int64_t)sizeof(float) : d->stride;
     for (int64_t at = 0; row && at < size && at < 4096; at += 64) __builtin_prefetch(row + at);
     if (row && d->targets) __builtin_prefetch(d->targets + i);
 }
