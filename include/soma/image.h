@@ -30,6 +30,8 @@ SOMA_WITH_OPTS(soma_image *, soma_image_read, (soma_context * ctx, const char *p
  * with antialias=True), in fixed point: the same bytes everywhere. crop: what is left over at two sides is cut off, else the picture is stretched.
  * SOMA_ERROR_ARGUMENT for a size below 1 or above 16384. */
 SOMA_API soma_image *soma_image_resize(soma_context *ctx, const soma_image *image, int64_t height, int64_t width, bool crop);
+/* The picture with 1 or 3 channels, by the formula of soma_image_opts; itself when it has them. SOMA_ERROR_ARGUMENT for another number. */
+SOMA_API const soma_image *soma_image_channels(soma_context *ctx, const soma_image *image, int64_t channels);
 /* Writes a PNG file, whole or not at all. SOMA_ERROR_IO, SOMA_ERROR_ARGUMENT, SOMA_ERROR_UNSUPPORTED. */
 SOMA_API soma_status soma_image_write(soma_context *ctx, const char *path, const soma_image *image);
 
@@ -51,6 +53,10 @@ typedef struct soma_images_opts {
  * [channels, height, width]; inputs are bytes / 255. SOMA_ERROR_IO, SOMA_ERROR_FORMAT with the file's name: a broken picture or archive, no pictures,
  * pictures of different sizes; SOMA_ERROR_ARGUMENT: sizes, a class that is none of `classes`; SOMA_ERROR_UNSUPPORTED. */
 SOMA_WITH_OPTS(soma_dataset *, soma_dataset_images, (soma_context * ctx, const char *path), (ctx, path), soma_images_opts)
+/* The names of the classes that soma_dataset_images would find with these options, sorted, for as long as the innermost scope: nothing is decoded.
+ * Errors as there. */
+SOMA_WITH_OPTS(soma_status, soma_images_classes, (soma_context * ctx, const char *path, const char *const **names, int64_t *n), (ctx, path, names, n),
+               soma_images_opts)
 /* CIFAR-10's binary batches (Krizhevsky 2009): n files, plain or .gz, of records of a class and 3 x 32 x 32 bytes. SOMA_ERROR_FORMAT for other sizes
  * and classes. */
 SOMA_API soma_dataset *soma_dataset_cifar10(soma_context *ctx, const char *const *paths, int64_t n);
@@ -71,8 +77,8 @@ SOMA_API const char *soma_dataset_file(const soma_dataset *d, int64_t i);
 SOMA_API const char *soma_dataset_note(const soma_dataset *d, int64_t i);
 /* A checksum of all samples as they are held (of pictures: decoded bytes) and of their targets; of a table 0. */
 SOMA_API uint64_t soma_dataset_digest(const soma_dataset *d);
-/* Sample i in the data's own units, as soma_model_predict takes it: of pictures bytes, before scale and mean. SOMA_ERROR_RANGE. */
-SOMA_API soma_status soma_dataset_raw(const soma_dataset *d, int64_t i, float *inputs, int64_t *target);
+/* Sample i, as an epoch has it, in the data's own units, as soma_model_predict takes it: of pictures bytes, before scale and mean. SOMA_ERROR_RANGE. */
+SOMA_API soma_status soma_dataset_raw(const soma_dataset *d, int64_t epoch, int64_t i, float *inputs, int64_t *target);
 /* Mean and deviation of each channel, of bytes / 255, over all samples: from sums of integers, so exact up to the last rounding. Room for 3 each. A
  * deviation of 0 becomes 1. SOMA_ERROR_ARGUMENT for data that is no bytes of pictures. */
 SOMA_API soma_status soma_dataset_statistics(const soma_dataset *d, double *mean, double *std);

@@ -33,7 +33,7 @@ int64_t soma_dataset_classes(const soma_dataset *d) {
     if (d->pictures.n_classes) return d->pictures.n_classes;
     for (int64_t i = 0; i < d->count; i++) {
         soma__target t;
-        soma__dataset_sample(d, i, NULL, &t);
+        soma__dataset_sample(d, 0, i, NULL, &t, NULL);
         if (t.class > most) most = t.class;
     }
     return most + 1;
@@ -50,30 +50,32 @@ static bool in_range(const soma_dataset *d, int64_t i) {
 }
 
 soma_status soma_dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target) {
-    if (!d) return SOMA_ERROR_ARGUMENT;
+    return soma_dataset_augmented(d, 0, i, inputs, target);
+}
+
+soma_status soma_dataset_augmented(const soma_dataset *d, int64_t epoch, int64_t i, float *inputs, int64_t *target) {
+    if (!d || epoch < 0) return SOMA_ERROR_ARGUMENT;
     if (!in_range(d, i)) return SOMA_ERROR_RANGE;
     soma__target t;
-    soma__dataset_sample(d, i, inputs, &t);
+    soma__fpmode mode = soma__fpmode_enter();
+    soma__dataset_sample(d, epoch, i, inputs, &t, d->scratch);
+    soma__fpmode_leave(mode);
     if (target) *target = t.class;
     return SOMA_OK;
 }
 
-soma_status soma_dataset_raw(const soma_dataset *d, int64_t i, float *inputs, int64_t *target) {
-    if (!d || !inputs || !d->bytes) return soma_dataset_sample(d, i, inputs, target);
-    if (!in_range(d, i)) return SOMA_ERROR_RANGE;
-    soma__target t;
-    soma_dataset raw = *d; /* levels as they are */
+soma_status soma_dataset_raw(const soma_dataset *d, int64_t epoch, int64_t i, float *inputs, int64_t *target) {
+    if (!d || !d->bytes) return soma_dataset_augmented(d, epoch, i, inputs, target);
+    soma_dataset raw = *d; /* bytes as they are */
     raw.levels = NULL, raw.scale = 1;
-    soma__dataset_sample(&raw, i, inputs, &t);
-    if (target) *target = t.class;
-    return SOMA_OK;
+    return soma_dataset_augmented(&raw, epoch, i, inputs, target);
 }
 
 soma_status soma_dataset_value(const soma_dataset *d, int64_t i, float *value) {
     if (!d || !value) return SOMA_ERROR_ARGUMENT;
     if (!in_range(d, i)) return SOMA_ERROR_RANGE;
     soma__target t;
-    soma__dataset_sample(d, i, NULL, &t);
+    soma__dataset_sample(d, 0, i, NULL, &t, NULL);
     *value = t.value;
     return SOMA_OK;
 }
@@ -85,13 +87,16 @@ static void from_bytes(const soma_dataset *d, const uint8_t *bytes, float *input
         for (int64_t k = 0; k < plane; k++) *inputs++ = d->levels[c * 256 + *bytes++];
 }
 
-void soma__dataset_sample(const soma_dataset *d, int64_t i, float *inputs, soma__target *target) {
+void soma__dataset_sample(const soma_dataset *d, int64_t epoch, int64_t i, float *inputs, soma__target *target, void *scratch) {
     if (d->sample) {
         d->sample(d, i, inputs, target);
         return;
     }
     if (inputs && d->floats) memcpy(inputs, d->floats + i * d->features, (size_t)d->features * sizeof *inputs);
-    else if (inputs && d->bytes) from_bytes(d, d->bytes + (d->rows ? d->rows[i] : i) * d->stride, inputs);
+    else if (inputs && d->bytes) {
+        const uint8_t *bytes = d->bytes + (d->rows ? d->rows[i] : i) * d->stride;
+        from_bytes(d, d->transforms ? soma__transforms_run(d->transforms, epoch, i, bytes, scratch) : bytes, inputs);
+    }
     *target = (soma__target){d->targets ? d->targets[i] : d->labels ? d->labels[i] : 0, d->values ? d->values[i] : 0};
 }
 

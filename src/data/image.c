@@ -102,7 +102,7 @@ soma_status soma__image_decode(const soma__decoding *how, const uint8_t *data, s
     if (s == SOMA_OK && !how->as_stored) s = turn(out, soma__exif_orientation(data, n), why, why_size);
     return s == SOMA_OK ? bring_channels(out, how->channels, why, why_size) : s;
 #else
-    (void)how, (void)out, (void)turn, (void)bring_channels;
+    (void)how, (void)out, (void)turn;
     snprintf(why, why_size, "PNG and JPEG are left out of this build (libpng, libjpeg)");
     return SOMA_ERROR_UNSUPPORTED;
 #endif
@@ -169,5 +169,21 @@ soma_image *soma_image_resize(soma_context *ctx, const soma_image *image, int64_
                  out->pixels, height, width, scratch);
     soma__fpmode_leave(mode);
     soma__free(alloc, scratch, room);
+    return out;
+}
+
+const soma_image *soma_image_channels(soma_context *ctx, const soma_image *image, int64_t channels) {
+    char why[64];
+    if (!ctx || !image || soma_error_status(ctx) != SOMA_OK) return NULL;
+    if (channels != 1 && channels != 3)
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "image_channels: %lld channels; 1 or 3 are wanted", (long long)channels), NULL;
+    if (image->channels == channels) return image;
+    int64_t n = image->height * image->width;
+    soma_image *out = image_new(ctx, image->height, image->width, 3); /* room for either */
+    if (!out) return NULL;
+    memcpy(out->pixels, image->pixels, (size_t)(n * image->channels));
+    soma__pixels p = {.data = out->pixels, .room = (size_t)(3 * n), .height = image->height, .width = image->width, .channels = image->channels};
+    bring_channels(&p, channels, why, sizeof why);
+    out->channels = channels;
     return out;
 }

@@ -105,6 +105,7 @@ static bool leave_out(soma__images *r, const soma__work *w) {
 
 bool soma__images_flush(soma__images *r) {
     char why[256];
+    if (r->names_only) return true;
     if (!r->height) find_size(r);
     r->out.size = 0;
     if (r->n_block && !soma__bytes_room(&r->out, r->n_block * r->features)) return no_memory(r);
@@ -124,6 +125,7 @@ bool soma__images_flush(soma__images *r) {
 }
 
 bool soma__images_decode(soma__images *r, size_t picture, size_t first, size_t bytes) {
+    if (r->names_only) return true;
     r->block[r->n_block++] = (soma__work){.picture = picture, .first = first, .bytes = bytes};
     return (r->n_block < SOMA__BLOCK && r->data.size < BLOCK_BYTES) || soma__images_flush(r);
 }
@@ -252,21 +254,42 @@ static bool check(soma__images *r, char *part, size_t size) {
     return true;
 }
 
+/* Options, and the folder or archive read; false with the error pending. */
+static bool read(soma__images *r, char *part, size_t part_size) {
+    if (!r->path) return soma_error_raise(r->ctx, SOMA_ERROR_ARGUMENT, "dataset_images: a path is wanted"), false;
+    if (!soma_reads_images())
+        return soma_error_raise(r->ctx, SOMA_ERROR_UNSUPPORTED, "%s: PNG and JPEG are left out of this build (libpng, libjpeg)", r->path), false;
+    if (!check(r, part, part_size)) return false;
+    r->alloc = *soma_context_allocator(r->ctx);
+    r->data.alloc = r->out.alloc = r->alloc;
+    r->archive = !soma__is_folder(r->path);
+    return begin(r) && (r->archive ? soma__images_of_archive(r) : soma__images_of_folder(r));
+}
+
 soma_dataset *soma_dataset_images_v(soma_context *ctx, const char *path, const soma_images_opts *options, size_t size) {
     soma__images r = {.ctx = ctx, .path = path};
     char part[1024];
     if (!ctx || !soma_options_read(ctx, "dataset_images", &r.o, sizeof r.o, options, size)) return NULL;
-    if (!path) return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "dataset_images: a path is wanted"), NULL;
-    if (!soma_reads_images())
-        return soma_error_raise(ctx, SOMA_ERROR_UNSUPPORTED, "%s: PNG and JPEG are left out of this build (libpng, libjpeg)", path), NULL;
-    if (!check(&r, part, sizeof part)) return NULL;
-    r.alloc = *soma_context_allocator(ctx);
-    r.data.alloc = r.out.alloc = r.alloc;
     soma__fpmode mode = soma__fpmode_enter();
-    soma_dataset *d = NULL;
-    r.archive = !soma__is_folder(path);
-    if (begin(&r) && (!r.archive ? soma__images_of_folder(&r) : soma__images_of_archive(&r))) d = finish(&r);
+    soma_dataset *d = read(&r, part, sizeof part) ? finish(&r) : NULL;
     end(&r);
     soma__fpmode_leave(mode);
     return soma_error_status(ctx) == SOMA_OK ? d : NULL;
+}
+
+soma_status soma_images_classes_v(soma_context *ctx, const char *path, const char *const **names, int64_t *n, const soma_images_opts *options,
+                                  size_t size) {
+    soma__images r = {.ctx = ctx, .path = path, .names_only = true};
+    char part[1024];
+    soma_dataset none = {0};
+    if (!ctx || !names || !n) return SOMA_ERROR_ARGUMENT;
+    *names = NULL, *n = 0;
+    if (!soma_options_read(ctx, "images_classes", &r.o, sizeof r.o, options, size)) return soma_error_status(ctx);
+    r.o.n_classes = 0;
+    if (read(&r, part, sizeof part)) {
+        if (r.n) qsort(r.pictures, r.n, sizeof *r.pictures, soma__pictures_compare);
+        if (name_classes(&r, &none)) *names = none.pictures.classes, *n = none.pictures.n_classes;
+    }
+    end(&r);
+    return soma_error_status(ctx);
 }

@@ -35,7 +35,7 @@ typedef struct soma__images {
     soma_context *ctx;
     soma_allocator alloc;
     soma_images_opts o;
-    bool archive;
+    bool archive, names_only;
     const char *path, *part; /* part without slashes at its ends; "": all */
     soma__picture *pictures;
     size_t n, room;

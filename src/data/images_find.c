@@ -147,6 +147,7 @@ static soma_status read_archive(soma__images *r, soma__tar *t, char *why, size_t
             if (soma_error_status(r->ctx) != SOMA_OK) return SOMA_OK;
             continue;
         }
+        if (r->names_only) continue;
         s = soma__tar_read(t, &r->data, why, why_size);
         if (s != SOMA_OK) return s;
         if (!soma__images_decode(r, r->n - 1, first, r->data.size - first)) return SOMA_OK;

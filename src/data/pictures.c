@@ -20,7 +20,7 @@ uint64_t soma_dataset_digest(const soma_dataset *d) {
         soma__target t;
         if (d->bytes) soma__hash_add(&h, d->bytes + (d->rows ? d->rows[i] : i) * d->stride, (size_t)d->stride);
         else soma__hash_add(&h, d->floats + i * d->features, (size_t)d->features * sizeof *d->floats);
-        soma__dataset_sample(d, i, NULL, &t);
+        soma__dataset_sample(d, 0, i, NULL, &t, NULL);
         soma__hash_add(&h, &t.class, sizeof t.class);
         soma__hash_add(&h, &t.value, sizeof t.value);
     }

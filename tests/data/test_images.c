@@ -126,7 +126,7 @@ static void folders_archives_and_threads_give_the_same(void **state) {
             uint8_t pixels[H * W * 3];
             picture_draw(pixels, H, W, 3, (unsigned)i);
             assert_int_equal(soma_dataset_sample(d, k, x, &target), SOMA_OK);
-            assert_int_equal(soma_dataset_raw(d, k, raw, NULL), SOMA_OK);
+            assert_int_equal(soma_dataset_raw(d, 0, k, raw, NULL), SOMA_OK);
             assert_int_equal(target, k / 100);
             char end[20];
             snprintf(end, sizeof end, "/%03d.%s", (int)i, i % 3 ? "png" : "JPG");
@@ -313,7 +313,7 @@ static void normalisation_is_torchvisions(void **state) {
     float x[784], y[784];
     soma_dataset_statistics(d, &mean, &std);
     for (int i = 0; i < 50; i++) {
-        soma_dataset_raw(d, i, x, NULL);
+        soma_dataset_raw(d, 0, i, x, NULL);
         for (int k = 0; k < 784; k++) sum += (double)x[k], squares += (double)x[k] * (double)x[k];
     }
     double n = 50 * 784.0, m = sum / n / 255;
