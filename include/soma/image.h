@@ -77,7 +77,8 @@ SOMA_API const char *soma_dataset_file(const soma_dataset *d, int64_t i);
 SOMA_API const char *soma_dataset_note(const soma_dataset *d, int64_t i);
 /* A checksum of all samples as they are held (of pictures: decoded bytes) and of their targets; of a table 0. */
 SOMA_API uint64_t soma_dataset_digest(const soma_dataset *d);
-/* Sample i, as an epoch has it, in the data's own units, as soma_model_predict takes it: of pictures bytes, before scale and mean. SOMA_ERROR_RANGE. */
+/* Sample i, as an epoch has it, in the data's own units, as soma_model_predict takes it: of pictures bytes, before scale and mean. SOMA_ERROR_RANGE.
+ */
 SOMA_API soma_status soma_dataset_raw(const soma_dataset *d, int64_t epoch, int64_t i, float *inputs, int64_t *target);
 /* Mean and deviation of each channel, of bytes / 255, over all samples: from sums of integers, so exact up to the last rounding. Room for 3 each. A
  * deviation of 0 becomes 1. SOMA_ERROR_ARGUMENT for data that is no bytes of pictures. */

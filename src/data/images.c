@@ -1,6 +1,7 @@
 /* Data sets of picture files. All are decoded when the set is opened: blocks of files go to all threads at once, what they give is put into the store
  * in order. So which thread did what, and when, leaves no trace, and training never waits for a decoder. */
 #include "data/images.h"
+#include "data/cell.h"
 #include "data/dataset.h"
 
 #include "base/alloc.h"
@@ -152,6 +153,9 @@ static bool name_classes(soma__images *r, soma_dataset *d) {
         if (!name) return false;
         names[i] = strcpy(name, r->o.classes[i]);
     }
+    for (int64_t i = 0; names && i < n; i++)
+        if (soma__not_utf8(names[i], strlen(names[i])) != SIZE_MAX)
+            return soma_error_raise(r->ctx, SOMA_ERROR_FORMAT, "%s: the name of class %lld is no UTF-8 text", r->path, (long long)i), false;
     d->pictures.classes = names, d->pictures.n_classes = n;
     return names != NULL;
 }

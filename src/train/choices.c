@@ -135,6 +135,7 @@ static const soma__field train_fields[] = {
      "variance of noise on gradients at the first step; it falls by steps^0.55"},
     {"input_noise", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "deviation of noise on inputs"},
     {"mixup", SOMA__NUMBER, "0", 0, 1000, false, false, "alpha of the beta distribution by which samples are mixed; 0: they are not"},
+    {"cutmix", SOMA__NUMBER, "0", 0, 1000, false, false, "alpha of the beta distribution by which parts of pictures are exchanged; 0: they are not"},
     {"patience", SOMA__INTEGER, "0", 0, 1000000, false, false,
      "epochs without a better test loss after which the run ends; the best weights come back (chosen by the test part, so its scores flatter)"},
     {"average", SOMA__CHOICE, "\"none\"", 0, 0, false, false,

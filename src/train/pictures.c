@@ -156,11 +156,7 @@ json_t *soma__pictures_json(const soma__pictures *p) {
         fine = json_object_set_new(root, "std", numbers(info->std, info->channels)) == 0 && fine;
     }
     json_t *classes = info->n_classes ? json_array() : NULL;
-    for (int64_t i = 0; i < info->n_classes; i++) {
-        json_t *name = json_string(info->classes[i]);
-        if (!name) name = json_sprintf("class %lld", (long long)i); /* bytes that are no UTF-8 */
-        fine = json_array_append_new(classes, name) == 0 && fine;
-    }
+    for (int64_t i = 0; i < info->n_classes; i++) fine = json_array_append_new(classes, json_string(info->classes[i])) == 0 && fine;
     if (classes) fine = json_object_set_new(root, "classes", classes) == 0 && fine;
     if (!fine) json_decref(root);
     return fine ? root : NULL;

@@ -257,6 +257,10 @@ static void hostile_archives_get_sentences(void **state) {
     tar_add(&t, "a/1.png", '0', f.data, f.size), tar_add(&t, "./a//1.png", '0', f.data, f.size), tar_save(&t, "twice.tar");
     assert_null(soma_dataset_images(ctx, at("twice.tar"), NULL));
     check_error(ctx, SOMA_ERROR_FORMAT, "twice.tar/a/1.png is there twice");
+    t.size = 0;
+    tar_add(&t, "\xff/1.png", '0', f.data, f.size), tar_save(&t, "bytes.tar");
+    assert_null(soma_dataset_images(ctx, at("bytes.tar"), NULL));
+    check_error(ctx, SOMA_ERROR_FORMAT, "the name of class 0 is no UTF-8 text");
     assert_null(soma_dataset_images(ctx, at("nothing"), NULL));
     check_error(ctx, SOMA_ERROR_IO, "nothing: cannot open");
     free(t.data), free(f.data);
