@@ -148,7 +148,7 @@ static void models_prepare_pictures_as_their_data_was(void **state) {
     for (int way = 0; way < 4; way++) {
         soma_context *ctx = check_context(NULL);
         int channels = way % 2 ? 1 : 3;
-        char json[1000], out[20];
+        char json[1000], out[40];
         snprintf(out, sizeof out, "run%d", way);
         soma_model *made = run(ctx, channels, way < 2 ? "train" : "none", path_of(out), 0, false, false), *m, *shared;
         snprintf(json, sizeof json, RECIPE, channels, way < 2 ? "train" : "none");
