@@ -55,7 +55,7 @@ SECONDS ?= 60
 fuzz:
 	@cmake -S . -B build-fuzz $(GENERATOR) -DCMAKE_BUILD_TYPE=Asan -DCMAKE_C_COMPILER=clang -DSOMA_FUZZ=ON -DSOMA_TESTS=OFF -DCMAKE_C_FLAGS=-fsanitize=fuzzer-no-link > /dev/null
 	@cmake --build build-fuzz
-	@set -e; for name in archive csv recipe model yaml; do ASAN_OPTIONS=detect_leaks=$$([ $$name = yaml ] && echo 0 || echo 1) build-fuzz/fuzz/$$name -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -verbosity=0 -print_final_stats=1 fuzz/corpus/$$name; done # libfyaml leaks a little where it fails
+	@set -e; for name in archive csv image model recipe tar yaml; do ASAN_OPTIONS=detect_leaks=$$([ $$name = yaml ] && echo 0 || echo 1) build-fuzz/fuzz/$$name -max_total_time=$(SECONDS) -max_len=$$([ $$name = tar ] && echo 8192 || echo 4096) -timeout=10 -verbosity=0 -print_final_stats=1 fuzz/corpus/$$name; done # libfyaml leaks a little where it fails
 
 # Draws the chapters' pictures anew.
 tour: all

@@ -23,8 +23,9 @@ typedef struct cli_option {
 } cli_option;
 
 /* A subcommand's words after its options. */
+#define CLI_WORDS 1024
 typedef struct cli_words {
-    const char *words[8];
+    const char *words[CLI_WORDS];
     int n;
 } cli_words;
 
@@ -100,7 +101,15 @@ void cli_recipe_close(cli_recipe *r);
 /* JSON as block YAML, of malloc; NULL when out of memory. */
 char *cli_yaml_of(const char *json);
 
-/* Draws pictures side by side with a line of text under each: values in [0, 1], height x width. */
-void cli_draw(const float *const *pictures, const char *const *texts, int n, int height, int width);
+/* Draws pictures side by side with a line of text under each: of bytes, [channels, height, width], with 1 or 3 channels; what is wider than the
+ * terminal is made smaller. */
+void cli_draw_bytes(soma_context *ctx, const uint8_t *const *pictures, const char *const *texts, int n, int channels, int height, int width);
+/* rows x columns pictures of bytes, [channels, height, width], as one PNG file. Returns the exit status. */
+int cli_sheet(soma_context *ctx, const char *path, const uint8_t *const *pictures, int rows, int columns, int channels, int height, int width);
+/* Is it a folder, or a PNG or JPEG file by its first bytes? */
+bool cli_is_photo(const char *path);
+/* Files, and for folders the picture files in them, sorted, as one list that ends with NULL (cli_photos_free). NULL when it said why not. */
+char **cli_photos(const char *const *words, int n);
+void cli_photos_free(char **list);
 
 #endif

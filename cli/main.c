@@ -14,7 +14,7 @@ static const cli_command commands[] = {
     {"generate", "[NAME]", "Makes a data set as CSV; alone: lists them.", "soma generate moons > moons.csv", cli_generate},
     {"data", "TABLE|RECIPE", "Describes columns, classes, ranges, samples.", "soma data moons.csv", cli_data},
     {"new", "TABLE", "Writes a commented recipe that suits a table.", "soma new moons.csv > m.yaml && soma train m.yaml --out runs/moons", cli_new},
-    {"predict", "MODEL [TABLE]", "Answers for the rows of a table, or of a pipe.", "soma predict runs/moons moons.csv --proba | head -3",
+    {"predict", "MODEL [TABLE|PHOTO...]", "Answers for a table's rows, or pictures.", "soma predict runs/moons moons.csv --proba | head -3",
      cli_predict},
     {"features", "MODEL [TABLE]", "What a layer gives for the rows of a table.", "soma features runs/moons moons.csv --layer 1 -o moons.npy",
      cli_features},

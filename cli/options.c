@@ -47,7 +47,7 @@ int cli_read(const cli_command *self, int argc, char **argv, const cli_option *o
             return CLI_FINE;
         }
         if (word[0] != '-' || !word[1]) {
-            if (words->n == most || words->n == 8) return wrong(self, "one word too many:", word);
+            if (words->n == most || words->n == CLI_WORDS) return wrong(self, "one word too many:", word);
             words->words[words->n++] = word;
             continue;
         }

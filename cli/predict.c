@@ -1,4 +1,4 @@
-/* soma predict: a model's answers for the rows of a table. And soma features: what a layer inside gives for them. */
+/* soma predict: a model's answers for the rows of a table, or for pictures. And soma features: what a layer inside gives for them. */
 #include "cli.h"
 
 #include <jansson.h>
@@ -62,13 +62,14 @@ static void json_text(FILE *out, const char *text) {
 typedef struct writer {
     soma_model *m;
     FILE *out;
-    bool proba, lines;
+    bool proba, lines, files; /* files: each row begins with its file, and ends with how sure the model is */
     int64_t outputs;
 } writer;
 
 static void write_head(const writer *w) {
     if (w->lines) return;
-    fputs("prediction", w->out);
+    fputs(w->files ? "file,prediction" : "prediction", w->out);
+    if (w->files && !soma_model_is_valued(w->m)) fputs(",p", w->out);
     for (int64_t c = 0; w->proba && c < w->outputs; c++) {
         char name[300];
         snprintf(name, sizeof name, "p(%.250s)", soma_model_class_name(w->m, c));
@@ -78,17 +79,23 @@ static void write_head(const writer *w) {
     putc('\n', w->out);
 }
 
-static void write_row(const writer *w, const float *y) {
+static void write_row(const writer *w, const char *file, const float *y) {
     int64_t best = 0;
     for (int64_t c = 1; c < w->outputs; c++)
         if (y[c] > y[best]) best = c;
     bool valued = soma_model_is_valued(w->m);
     const char *name = soma_model_class_name(w->m, best);
-    if (w->lines) fputs("{\"prediction\": ", w->out);
+    if (w->lines) putc('{', w->out);
+    if (file) {
+        if (w->lines) fputs("\"file\": ", w->out), json_text(w->out, file), fputs(", ", w->out);
+        else csv_text(w->out, file), putc(',', w->out);
+    }
+    if (w->lines) fputs("\"prediction\": ", w->out);
     if (valued && !isfinite(y[0])) fputs(w->lines ? "null" : "nan", w->out);
     else if (valued) fprintf(w->out, "%.9g", (double)y[0]);
     else if (w->lines) json_text(w->out, name);
     else csv_text(w->out, name);
+    if (file && !valued) fprintf(w->out, w->lines ? ", \"p\": %.9g" : ",%.9g", (double)y[best]);
     if (w->lines && w->proba) fputs(", \"probabilities\": {", w->out);
     for (int64_t c = 0; w->proba && c < w->outputs; c++) {
         if (!w->lines) fprintf(w->out, ",%.9g", (double)y[c]);
@@ -108,7 +115,7 @@ static int answer(soma_context *ctx, const writer *w, soma_rows *rows, int64_t i
     if (x && y) write_head(w);
     while (x && y && !ferror(w->out) && (n = soma_rows_next(rows, x, ROWS)) > 0) {
         if (soma_model_predict(w->m, x, n, y) != SOMA_OK) break;
-        for (int64_t i = 0; i < n; i++) write_row(w, y + i * w->outputs);
+        for (int64_t i = 0; i < n; i++) write_row(w, NULL, y + i * w->outputs);
     }
     bool fine = x && y;
     free(x), free(y);
@@ -143,10 +150,48 @@ static int close_out(target *t, int status) {
     return status;
 }
 
-static int predict(soma_context *ctx, writer *w, const char *model, const char *table, const char *path) {
+/* A picture in, an answer out. */
+static bool answer_photo(soma_context *ctx, const writer *w, const char *path, float *x, float *y) {
+    soma_scope *scope = soma_scope_open(ctx);
+    soma_image *i = soma_image_read(ctx, path, NULL);
+    bool fine = i && soma_model_picture(w->m, i, x) == SOMA_OK && soma_model_predict(w->m, x, 1, y) == SOMA_OK;
+    if (fine) write_row(w, path, y);
+    if (scope) soma_scope_close(scope);
+    return fine;
+}
+
+static int predict_photos(soma_context *ctx, writer *w, const cli_words *words, const char *path) {
+    const int64_t *shape;
+    int64_t ndim, inputs = 1;
+    if (!soma_model_pictures(w->m)) return cli_fail("%s: the model was not trained on pictures", words->words[1]);
+    char **photos = cli_photos(words->words + 1, words->n - 1);
+    if (!photos) return CLI_FAILED;
+    w->files = true, w->outputs = soma_model_outputs(w->m);
+    soma_model_input(w->m, &shape, &ndim);
+    for (int64_t d = 0; d < ndim; d++) inputs *= shape[d];
+    float *x = malloc((size_t)inputs * sizeof *x), *y = malloc((size_t)w->outputs * sizeof *y);
+    target t;
+    int status = x && y ? CLI_FINE : cli_fail("out of memory");
+    if (status == CLI_FINE && !open_out(&t, path)) status = CLI_FAILED;
+    else if (status == CLI_FINE) {
+        w->out = t.file;
+        write_head(w);
+        for (char **p = photos; *p && status == CLI_FINE && !ferror(w->out); p++)
+            if (!answer_photo(ctx, w, *p, x, y)) status = cli_error(ctx);
+        status = close_out(&t, status);
+    }
+    free(x), free(y);
+    cli_photos_free(photos);
+    return status;
+}
+
+static int predict(soma_context *ctx, writer *w, const char *model, const cli_words *words, const char *path) {
     int64_t inputs;
+    const char *table = words->n > 1 ? words->words[1] : "-";
     if (soma_model_load(ctx, model, &w->m) != SOMA_OK) return cli_error(ctx);
     if (w->proba && soma_model_is_valued(w->m)) return cli_fail("--proba: the model predicts a number, no class");
+    if (words->n > 1 && cli_is_photo(table)) return predict_photos(ctx, w, words, path);
+    if (words->n > 2) return cli_fail("%s: one table, or pictures, are wanted", words->words[2]);
     soma_rows *rows = open_rows(ctx, w->m, table, &inputs);
     if (!rows) return cli_error(ctx);
     target t;
@@ -168,11 +213,11 @@ int cli_predict(int argc, char **argv, const cli_command *self) {
         {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &threads},
     };
     cli_words words;
-    int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &words, 1, 2);
+    int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &words, 1, CLI_WORDS);
     if (status >= 0) return status;
     soma_context *ctx = cli_context(threads);
     if (!ctx) return CLI_FAILED;
-    status = predict(ctx, &w, cli_model_path(words.words[0], room, sizeof room), words.n > 1 ? words.words[1] : "-", path);
+    status = predict(ctx, &w, cli_model_path(words.words[0], room, sizeof room), &words, path);
     soma_context_free(ctx);
     return status;
 }

@@ -25,7 +25,8 @@ typedef struct arguments {
     const char *data, *out, *resume, *recipe;
     cli_list sets;
     int64_t threads, seed, checkpoint, folds;
-    double before; /* seconds of the run before this call */
+    double before;   /* seconds of the run before this call */
+    char digest[20]; /* of the data */
     bool quiet, show, no_prefetch;
     char recipe_path[4096], out_path[4096], data_path[4096], seed_set[64];
 } arguments;
@@ -71,6 +72,7 @@ static bool write_run(soma_context *ctx, const arguments *a, const soma_train_re
     json_t *run = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:f}", "soma", soma_version(), "state", state, "processor", processor, "isa",
                             soma_context_isa(ctx), "threads", (json_int_t)soma_context_threads(ctx), "data", where ? where : "", "written", now,
                             "epochs", (json_int_t)r->epochs, "seconds", a->before + r->seconds);
+    if (*a->digest) json_object_set_new(run, "data_digest", json_string(a->digest));
     char *text = json_dumps(run, JSON_INDENT(2) | JSON_SORT_KEYS);
     snprintf(path, sizeof path, "%s/run.json", a->out);
     bool fine = text && soma_file_write(ctx, path, text, strlen(text)) == SOMA_OK;
@@ -89,32 +91,36 @@ static bool write_recipe(soma_context *ctx, const arguments *a, const cli_recipe
 
 /* A few test samples as pictures, with what the model says of them. */
 static void show(soma_context *ctx, const arguments *a, const cli_recipe *r, soma_model *m) {
+    const soma_picture_info *info = soma_model_pictures(m);
     const int64_t *shape;
     int64_t ndim, classes = soma_model_outputs(m), target;
     soma_dataset *test;
     soma_model_input(m, &shape, &ndim);
-    if (ndim != 2 || shape[1] > 64 || soma_recipe_data(r->recipe, a->data, NULL, &test) != SOMA_OK) return;
+    if (!info || soma_recipe_data(r->recipe, a->data, NULL, &test) != SOMA_OK) return;
     enum { SHOWN = 8 };
-    int64_t pixels = shape[0] * shape[1];
-    float *x = calloc((size_t)(SHOWN * pixels), sizeof *x), *raw = calloc((size_t)pixels, sizeof *raw), *p = calloc((size_t)classes, sizeof *p);
-    const float *pictures[SHOWN];
+    int height = (int)shape[ndim - 2], width = (int)shape[ndim - 1], wide = width < 64 ? width : 64;
+    size_t pixels = (size_t)info->channels * (size_t)height * (size_t)width;
+    float *raw = calloc(pixels, sizeof *raw), *p = calloc((size_t)classes, sizeof *p);
+    uint8_t *bytes = calloc(SHOWN, pixels);
+    const uint8_t *pictures[SHOWN];
     char said[SHOWN][64];
     const char *texts[SHOWN];
     int n = 0;
-    for (; x && raw && p && n < SHOWN && n < soma_dataset_count(test); n++) {
-        soma_dataset_sample(test, n, x + n * pixels, &target);
-        for (int64_t i = 0; i < pixels; i++) raw[i] = x[n * pixels + i] / (float)soma_dataset_scale(test);
-        if (soma_model_predict(m, raw, 1, p) != SOMA_OK) break;
+    for (; bytes && raw && p && n < SHOWN && n < soma_dataset_count(test); n++) {
         int64_t best = 0;
+        soma_dataset_raw(test, 0, n * (info->n_classes ? soma_dataset_count(test) / SHOWN : 1), raw, &target); /* folders lie class by class */
+        if (soma_model_predict(m, raw, 1, p) != SOMA_OK) break;
+        for (size_t i = 0; i < pixels; i++) bytes[(size_t)n * pixels + i] = (uint8_t)raw[i];
         for (int64_t c = 1; c < classes; c++)
             if (p[c] > p[best]) best = c;
-        snprintf(said[n], sizeof said[n], "says %lld (%.0f %%)%s", (long long)best, 100 * (double)p[best], best == target ? "" : ", wrong");
-        pictures[n] = x + n * pixels, texts[n] = said[n];
+        snprintf(said[n], sizeof said[n], "says %.30s (%.0f %%)%s", soma_model_class_name(m, best), 100 * (double)p[best],
+                 best == target ? "" : ", wrong");
+        cli_plain(said[n]);
+        pictures[n] = bytes + (size_t)n * pixels, texts[n] = said[n];
     }
-    int rows = 2 * (cli_columns() / ((int)shape[1] + 2)); /* two rows of pictures */
-    cli_draw(pictures, texts, n < rows ? n : rows > 0 ? rows : 1, (int)shape[0], (int)shape[1]);
-    free(x), free(raw), free(p);
-    (void)ctx;
+    int rows = 2 * (cli_columns() / (wide + 2)); /* two rows of pictures */
+    cli_draw_bytes(ctx, pictures, texts, n < rows ? n : rows > 0 ? rows : 1, (int)info->channels, height, width);
+    free(bytes), free(raw), free(p);
 }
 
 /* The folder is ours: what a resume needs is written before the first step. */
@@ -130,7 +136,11 @@ static soma_status started(void *user) {
 
 /* What a table is taken for. */
 static void described(void *user, const soma_dataset *train, const soma_dataset *test) {
-    const arguments *a = user;
+    arguments *a = user;
+    uint64_t digest = soma_dataset_digest(train);
+    if (digest) snprintf(a->digest, sizeof a->digest, "%016llx", (unsigned long long)digest);
+    for (int64_t i = 0; soma_dataset_note(train, i) && !a->quiet; i++) printf("note: %s\n", soma_dataset_note(train, i));
+    for (int64_t i = 0; soma_dataset_note(test, i) && !a->quiet; i++) printf("note: %s\n", soma_dataset_note(test, i));
     const soma_columns_info *info = soma_columns_about(soma_dataset_columns(train));
     if (!info || a->quiet) return;
     for (int64_t i = 0; soma_table_note(soma_dataset_table(train), i); i++) printf("note: %s\n", soma_table_note(soma_dataset_table(train), i));

@@ -75,7 +75,8 @@ SOMA_API size_t soma_dtype_size(soma_dtype dtype);
 SOMA_API const char *soma_dtype_name(soma_dtype dtype);
 
 /* Where memory comes from. alloc returns `size` bytes aligned to `align` (a power of two) or NULL; free gets what alloc
- * returned with the same size. Both may be called from the thread that uses the context and from the loader's thread. */
+ * returned with the same size. Both may be called from several threads at once: the
+ * one that uses the context, the loader's, and those that decode pictures. */
 typedef struct soma_allocator {
     void *(*alloc)(void *user, size_t size, size_t align);
     void (*free)(void *user, void *memory, size_t size);

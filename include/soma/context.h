@@ -108,6 +108,9 @@ SOMA_API soma_status soma_error_take(soma_context *ctx);
 /* Raises an error from outside the library (a custom op, a module's forward) in printf's manner; an earlier error wins. Returns status. */
 SOMA_API soma_status soma_error_raise(soma_context *ctx, soma_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* For authors of readers: a line to the context's log, in printf's manner; up to 255 bytes. */
+SOMA_API void soma_say(soma_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Counts for tests and curiosity, since the context was made; slab_bytes: the intermediates' memory now. */
 typedef struct soma_stats {
     int64_t plans_built, plans_run, allocations, slab_bytes, nodes_recorded, kernels_run;

@@ -51,6 +51,10 @@ SOMA_API const char *soma_generator_name(size_t i);
 SOMA_API const char *soma_generator_doc(size_t i);
 /* A draw from the beta distribution of alpha (above 0) and alpha, a function of seed and counter; for mixup. NaN for another alpha. */
 SOMA_API double soma_draw_beta(uint64_t seed, uint64_t counter, double alpha);
+/* A box for cutmix (Yun et al. 2019), as torchvision's CutMix draws it: of about the area 1 - b, b a draw from the beta distribution of alpha and
+ * alpha, somewhere, cut at the border. mask [height, width] becomes 0 in it and 1 elsewhere. Returns the share that is 1; a function of seed,
+ * counter, alpha and sizes. NaN for an alpha that is not above 0, sizes below 1, NULL. */
+SOMA_API double soma_draw_cutmix(uint64_t seed, uint64_t counter, double alpha, int64_t height, int64_t width, float *mask);
 /* What bytes are multiplied by to become inputs; 1 where inputs are floats already. */
 SOMA_API double soma_dataset_scale(const soma_dataset *d);
 /* One more than the largest class, of a table the classes that it has; 0 for NULL and for targets that are numbers. Looks at all targets. */

@@ -3,6 +3,7 @@
 #define SOMA_MODEL_H
 
 #include "soma/recipe.h"
+#include "soma/image.h"
 #include "soma/table.h"
 
 /* A model with its preprocessing. Belongs to the innermost scope. */
@@ -29,7 +30,12 @@ SOMA_API int64_t soma_model_outputs(const soma_model *m);
 SOMA_API bool soma_model_is_valued(const soma_model *m);
 /* How rows of a table become its inputs (soma_rows_open reads them from a file), and the names of its classes; NULL for other data. */
 SOMA_API soma_columns *soma_model_columns(const soma_model *m);
-/* The name of a class in the table, else its number as text; "" beyond the last. Valid as long as the model. */
+/* How pictures become its inputs, and the names of its classes; NULL for other data. Valid as long as the model. */
+SOMA_API const soma_picture_info *soma_model_pictures(const soma_model *m);
+/* Makes a picture its inputs, as those of the test part were made: channels, size, transforms; room for all of a sample. Numbers are bytes, as
+ * soma_model_predict takes them. SOMA_ERROR_ARGUMENT for a model of other data. */
+SOMA_API soma_status soma_model_picture(soma_model *m, const soma_image *image, float *inputs);
+/* The name of a class in the table or among folders, else its number as text; "" beyond the last. Valid as long as the model. */
 SOMA_API const char *soma_model_class_name(soma_model *m, int64_t i);
 /* Its layers. */
 SOMA_API soma_module *soma_model_module(soma_model *m);

@@ -14,6 +14,8 @@
 #include "soma/init.h"
 #include "soma/perceptron.h"
 #include "soma/data.h"
+#include "soma/image.h"
+#include "soma/transforms.h"
 #include "soma/table.h"
 #include "soma/metrics.h"
 #include "soma/files.h"

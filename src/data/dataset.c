@@ -30,9 +30,10 @@ int64_t soma_dataset_classes(const soma_dataset *d) {
     int64_t most = -1;
     if (!d || d->valued) return 0;
     if (d->columns) return soma_columns_about(d->columns)->target.n_categories;
+    if (d->pictures.n_classes) return d->pictures.n_classes;
     for (int64_t i = 0; i < d->count; i++) {
         soma__target t;
-        soma__dataset_sample(d, i, NULL, &t);
+        soma__dataset_sample(d, 0, i, NULL, &t, NULL);
         if (t.class > most) most = t.class;
     }
     return most + 1;
@@ -49,31 +50,53 @@ static bool in_range(const soma_dataset *d, int64_t i) {
 }
 
 soma_status soma_dataset_sample(const soma_dataset *d, int64_t i, float *inputs, int64_t *target) {
-    if (!d) return SOMA_ERROR_ARGUMENT;
+    return soma_dataset_augmented(d, 0, i, inputs, target);
+}
+
+soma_status soma_dataset_augmented(const soma_dataset *d, int64_t epoch, int64_t i, float *inputs, int64_t *target) {
+    if (!d || epoch < 0) return SOMA_ERROR_ARGUMENT;
     if (!in_range(d, i)) return SOMA_ERROR_RANGE;
     soma__target t;
-    soma__dataset_sample(d, i, inputs, &t);
+    soma__fpmode mode = soma__fpmode_enter();
+    soma__dataset_sample(d, epoch, i, inputs, &t, d->scratch);
+    soma__fpmode_leave(mode);
     if (target) *target = t.class;
     return SOMA_OK;
+}
+
+soma_status soma_dataset_raw(const soma_dataset *d, int64_t epoch, int64_t i, float *inputs, int64_t *target) {
+    if (!d || !d->bytes) return soma_dataset_augmented(d, epoch, i, inputs, target);
+    soma_dataset raw = *d; /* bytes as they are */
+    raw.levels = NULL, raw.scale = 1;
+    return soma_dataset_augmented(&raw, epoch, i, inputs, target);
 }
 
 soma_status soma_dataset_value(const soma_dataset *d, int64_t i, float *value) {
     if (!d || !value) return SOMA_ERROR_ARGUMENT;
     if (!in_range(d, i)) return SOMA_ERROR_RANGE;
     soma__target t;
-    soma__dataset_sample(d, i, NULL, &t);
+    soma__dataset_sample(d, 0, i, NULL, &t, NULL);
     *value = t.value;
     return SOMA_OK;
 }
 
-void soma__dataset_sample(const soma_dataset *d, int64_t i, float *inputs, soma__target *target) {
+static void from_bytes(const soma_dataset *d, const uint8_t *bytes, float *inputs) {
+    int64_t n = d->features, plane = d->levels ? n / d->pictures.channels : n;
+    for (int64_t k = 0; !d->levels && k < n; k++) inputs[k] = (float)bytes[k] * d->scale;
+    for (int64_t c = 0; d->levels && c < d->pictures.channels; c++)
+        for (int64_t k = 0; k < plane; k++) *inputs++ = d->levels[c * 256 + *bytes++];
+}
+
+void soma__dataset_sample(const soma_dataset *d, int64_t epoch, int64_t i, float *inputs, soma__target *target, void *scratch) {
     if (d->sample) {
         d->sample(d, i, inputs, target);
         return;
     }
     if (inputs && d->floats) memcpy(inputs, d->floats + i * d->features, (size_t)d->features * sizeof *inputs);
-    else
-        for (int64_t k = 0; inputs && k < d->features; k++) inputs[k] = (float)d->bytes[i * d->features + k] * d->scale;
+    else if (inputs && d->bytes) {
+        const uint8_t *bytes = d->bytes + (d->rows ? d->rows[i] : i) * d->stride;
+        from_bytes(d, d->transforms ? soma__transforms_run(d->transforms, epoch, i, bytes, scratch) : bytes, inputs);
+    }
     *target = (soma__target){d->targets ? d->targets[i] : d->labels ? d->labels[i] : 0, d->values ? d->values[i] : 0};
 }
 
@@ -103,6 +126,17 @@ soma_dataset *soma_dataset_arrays(soma_context *ctx, const float *inputs, const 
 soma_dataset *soma_dataset_values(soma_context *ctx, const float *inputs, const float *values, int64_t count, const int64_t *shape, int64_t ndim) {
     soma_dataset *d = of_arrays(ctx, "dataset_values", inputs, values, count, shape, ndim);
     if (d) d->values = values, d->valued = true;
+    return d;
+}
+
+soma_dataset *soma__dataset_bytes(soma_context *ctx, const uint8_t *bytes, int64_t count, const int64_t *shape, int64_t ndim) {
+    soma_dataset *d = soma_scope_memory(ctx, sizeof *d);
+    if (!d) return NULL;
+    *d = (soma_dataset){.ctx = ctx, .bytes = bytes, .count = count, .features = 1, .ndim = ndim, .scale = (float)(1.0 / 255)};
+    for (int64_t i = 0; i < ndim; i++) d->shape[i] = shape[i], d->features *= shape[i];
+    d->stride = d->features;
+    if (ndim == 2) d->pictures = (soma_picture_info){.height = shape[0], .width = shape[1], .channels = 1};
+    if (ndim == 3 && (shape[0] == 1 || shape[0] == 3)) d->pictures = (soma_picture_info){.height = shape[1], .width = shape[2], .channels = shape[0]};
     return d;
 }
 
@@ -175,12 +209,11 @@ soma_dataset *soma_dataset_idx_v(soma_context *ctx, const char *images, const ch
     }
     for (int i = 1; i < ndim; i++)
         if (!shape[i]) return soma_error_raise(ctx, SOMA_ERROR_FORMAT, "%s: its images have no elements: dimension %d is 0", images, i), NULL;
-    soma_dataset *d = soma_scope_memory(ctx, sizeof *d);
+    soma_dataset *d = soma__dataset_bytes(ctx, x, n, shape + 1, ndim - 1);
     if (!d) return NULL;
-    *d = (soma_dataset){.ctx = ctx, .bytes = x, .labels = y, .count = n, .features = 1, .ndim = ndim - 1};
+    d->labels = y;
     soma__fpmode mode = soma__fpmode_enter();
     d->scale = o.scale.set ? (float)o.scale.value : (float)(1.0 / 255);
     soma__fpmode_leave(mode);
-    for (int i = 1; i < ndim; i++) d->shape[i - 1] = shape[i], d->features *= shape[i];
     return d;
 }

@@ -104,18 +104,11 @@ soma_dataset *soma_dataset_glyphs_v(soma_context *ctx, int64_t count, const soma
                                 "dataset_glyphs: a count of 1 or more, a first number of 0 or more and noise in [0, 1] are wanted"),
                NULL;
     uint8_t *pixels = soma_scope_memory(ctx, (size_t)count * SIDE * SIDE), *labels = soma_scope_memory(ctx, (size_t)count);
-    soma_dataset *d = soma_scope_memory(ctx, sizeof *d);
-    if (!pixels || !labels || !d) return NULL;
+    soma_dataset *d = pixels && labels ? soma__dataset_bytes(ctx, pixels, count, (const int64_t[]){SIDE, SIDE}, 2) : NULL;
+    if (!d) return NULL;
     soma__fpmode mode = soma__fpmode_enter();
     for (int64_t i = 0; i < count; i++) draw_glyph(o.seed, o.first + i, (float)noise, pixels + i * SIDE * SIDE, labels + i);
     soma__fpmode_leave(mode);
-    *d = (soma_dataset){.ctx = ctx,
-                        .bytes = pixels,
-                        .labels = labels,
-                        .count = count,
-                        .features = SIDE * SIDE,
-                        .ndim = 2,
-                        .shape = {SIDE, SIDE},
-                        .scale = (float)(1.0 / 255)};
+    d->labels = labels;
     return d;
 }

@@ -23,6 +23,7 @@ struct soma_loader {
     int64_t batch, batches, epoch, next; /* next: the batch that is handed out next */
     soma_loader_opts opts;
     int64_t *order;
+    void *scratch; /* of who fills */
     slot slots[2];
     pthread_t thread;
     pthread_mutex_t lock;
@@ -54,8 +55,10 @@ static void shuffle(soma_loader *l, int64_t epoch) {
 
 /* Rows lie anywhere: memory is asked for some samples before they are copied. */
 static void ask_for(const soma_dataset *d, int64_t i) {
-    const char *row = d->floats ? (const char *)(d->floats + i * d->features) : d->bytes ? (const char *)(d->bytes + i * d->features) : NULL;
-    int64_t size = d->features * (d->floats ? (int64_t)sizeof(float) : 1);
+    const char *row = d->floats  ? (const char *)(d->floats + i * d->features)
+                      : d->bytes ? (const char *)(d->bytes + (d->rows ? d->rows[i] : i) * d->stride)
+                                 : NULL;
+    int64_t size = d->floats ? d->features * (int64_t)sizeof(float) : d->stride;
     for (int64_t at = 0; row && at < size && at < 4096; at += 64) __builtin_prefetch(row + at);
     if (row && d->targets) __builtin_prefetch(d->targets + i);
 }
@@ -67,7 +70,7 @@ static void fill(soma_loader *l, int64_t b) {
     for (int64_t i = 0; i < n; i++) {
         soma__target t;
         if (i + AHEAD < n) ask_for(l->data, l->order[from + i + AHEAD]);
-        soma__dataset_sample(l->data, l->order[from + i], s->inputs + i * l->data->features, &t);
+        soma__dataset_sample(l->data, l->epoch, l->order[from + i], s->inputs + i * l->data->features, &t, l->scratch);
         s->targets[i] = t.class;
         if (s->values) s->values[i] = t.value;
     }
@@ -132,6 +135,7 @@ soma_loader *soma_loader_new_v(soma_context *ctx, soma_dataset *d, int64_t batch
     l->batches = l->opts.drop_last ? d->count / batch : (d->count - 1) / batch + 1;
     l->batch = batch = batch < d->count ? batch : d->count; /* no memory for samples that are not there */
     l->order = soma_scope_memory(ctx, (size_t)d->count * sizeof *l->order);
+    l->scratch = soma_scope_memory(ctx, soma__dataset_scratch(d) + 1);
     for (int i = 0; i < 2; i++) {
         l->slots[i].inputs = soma_scope_memory(ctx, (size_t)(batch * d->features) * sizeof(float));
         l->slots[i].targets = soma_scope_memory(ctx, (size_t)batch * sizeof(int64_t));

@@ -32,6 +32,16 @@ void soma__say(const soma_context *ctx, const char *format, ...) {
     ctx->log(ctx->log_user, line);
 }
 
+void soma_say(soma_context *ctx, const char *format, ...) {
+    char line[256];
+    va_list args;
+    if (!ctx || !ctx->log) return;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    ctx->log(ctx->log_user, line);
+}
+
 soma_status soma__while_running(soma_context *ctx) {
     return soma_error_raise(ctx, SOMA_ERROR_STATE,
                             "the context is computing: what it calls meanwhile (a custom op's forward function) must not record or evaluate on it");

@@ -1,5 +1,5 @@
 /* Optimizers, data sets and the training of recipes. */
-#include "train/words.h"
+#include "train/pictures.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +47,8 @@ static const soma__field idx_fields[] = {
     FILE_OF("test_images", "t10k-images-idx3-ubyte", "images to measure with"),
     FILE_OF("test_labels", "t10k-labels-idx1-ubyte", "their classes"),
     {"scale", SOMA__NUMBER, "0.00392156862745098", 0, __builtin_inf(), true, true, "inputs are bytes times this"},
+    {"seed", SOMA__INTEGER, "1", 0, 9007199254740992.0, false, false, "of random transforms"},
+    SOMA__PREPARED,
 };
 
 bool soma__data_path(char *out, size_t size, const char *folder, const char *path) {
@@ -74,6 +76,7 @@ static const soma__field glyph_fields[] = {
     {"test", SOMA__INTEGER, "2000", 1, 10000000, false, false, "digits to measure with"},
     {"seed", SOMA__INTEGER, "1", 0, 9007199254740992.0, false, false, "of the drawing"},
     {"noise", SOMA__NUMBER, "0.1", 0, 1, false, false, "of the pixels"},
+    SOMA__PREPARED,
 };
 static bool glyphs(soma_context *ctx, const json_t *f, const char *folder, soma_dataset **train, soma_dataset **test) {
     (void)folder;
@@ -109,6 +112,8 @@ static bool generate(soma_context *ctx, const char *name, const json_t *f, soma_
 static const soma__kind datas[] = {
 #include "soma/generators.def"
     {.name = "table", .main = "path", .fields = soma__table_fields, .n_fields = SOMA__TABLE_FIELDS, .data = soma__table_data},
+    {.name = "images", .main = "path", .fields = soma__image_fields, .n_fields = SOMA__IMAGE_FIELDS, .data = soma__image_data},
+    {.name = "cifar10", .main = "path", .fields = soma__cifar_fields, .n_fields = SOMA__CIFAR_FIELDS, .data = soma__cifar_data},
     {.name = "idx", .main = "path", SOMA__FIELDS(idx_fields), .data = idx},
     {.name = "glyphs", .main = "train", SOMA__FIELDS(glyph_fields), .data = glyphs},
 };
@@ -130,6 +135,7 @@ static const soma__field train_fields[] = {
      "variance of noise on gradients at the first step; it falls by steps^0.55"},
     {"input_noise", SOMA__NUMBER, "0", 0, __builtin_inf(), false, true, "deviation of noise on inputs"},
     {"mixup", SOMA__NUMBER, "0", 0, 1000, false, false, "alpha of the beta distribution by which samples are mixed; 0: they are not"},
+    {"cutmix", SOMA__NUMBER, "0", 0, 1000, false, false, "alpha of the beta distribution by which parts of pictures are exchanged; 0: they are not"},
     {"patience", SOMA__INTEGER, "0", 0, 1000000, false, false,
      "epochs without a better test loss after which the run ends; the best weights come back (chosen by the test part, so its scores flatter)"},
     {"average", SOMA__CHOICE, "\"none\"", 0, 0, false, false,

@@ -16,7 +16,7 @@ static soma_status read_body(soma_context *ctx, void *user, soma_tensor *const *
     (void)n_in, (void)n_out;
     soma_module *layers = soma_module_child(r->m->module, "layers"), *columns = soma_module_child(r->m->module, "columns");
     soma_no_grad_begin(ctx);
-    soma_tensor *x = soma_mul_scalar(in[0], r->m->scale);
+    soma_tensor *x = soma__model_scaled(r->m, in[0]);
     if (columns) x = soma_forward(columns, x);
     for (size_t i = 0; i <= r->layer && x; i++) {
         char name[24];

@@ -98,6 +98,24 @@ static json_t *sizes_value(soma_recipe *r, const soma__field *f, const char *whe
     return NULL;
 }
 
+/* A list of numbers in a field's range; one alone stands for a list of it. Of a size: of two whole ones, and one alone for both. */
+static json_t *numbers_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
+    bool size = f->type == SOMA__SIZE, alone = json_is_number(v), fits = alone || json_is_array(v);
+    json_t *list = json_array(), *item;
+    size_t n = size && alone ? 2 : alone ? 1 : json_array_size(v);
+    for (size_t i = 0; fits && i < n; i++) {
+        item = alone ? v : json_array_get(v, i);
+        double x = json_number_value(item);
+        fits = (size ? json_is_integer(item) : json_is_number(item)) && x >= f->least && x <= f->most &&
+               json_array_append_new(list, size ? json_integer((json_int_t)x) : json_real(x)) == 0;
+    }
+    if (fits && (!size || n == 2 || (!n && f->otherwise))) return list;
+    json_decref(list);
+    if (size) soma__problem(r, where, "%s wants a height and a width of at least %.10g, as [32, 32]", f->key, f->least);
+    else soma__problem(r, where, "%s wants numbers in [%.10g, %.10g], as [0.5, 0.5]", f->key, f->least, f->most);
+    return NULL;
+}
+
 static json_t *integer_text(const json_t *v) {
     char room[32];
     snprintf(room, sizeof room, "%lld", (long long)json_integer_value(v));
@@ -187,6 +205,8 @@ static json_t *field_value(soma_recipe *r, const soma__field *f, const char *whe
     }
     if (f->type == SOMA__INTEGERS) return integers_value(r, f, where, v);
     if (f->type == SOMA__SIZES || f->type == SOMA__PADDING) return sizes_value(r, f, where, v);
+    if (f->type == SOMA__NUMBERS || f->type == SOMA__SIZE) return numbers_value(r, f, where, v);
+    if (f->type == SOMA__TRANSFORMS) return items_value(r, &soma__transform_words, where, v);
     if (f->type == SOMA__TEXTS) return texts_value(r, f, where, v);
     if (f->type == SOMA__CHOICE) return choice_value(r, f, where, v);
     if (f->type == SOMA__LAYERS) return items_value(r, &soma__layers, where, v);
@@ -245,7 +265,7 @@ static void fields_read(soma_recipe *r, const soma__kind *kind, const char *wher
         char at[512], hint[400];
         if (skip && strcmp(key, skip) == 0) continue;
         const soma__field *f = soma__field_find(kind, key);
-        bool lists = f && (f->type == SOMA__LAYERS || f->type == SOMA__LAYER_LISTS || f->type == SOMA__SCHEDULES);
+        bool lists = f && (f->type == SOMA__LAYERS || f->type == SOMA__LAYER_LISTS || f->type == SOMA__SCHEDULES || f->type == SOMA__TRANSFORMS);
         if (bare && lists) snprintf(at, sizeof at, "%s", where);
         else snprintf(at, sizeof at, "%s/%s", where, key);
         size_t before = r->problems.count;

@@ -74,6 +74,7 @@ static bool build(soma_model *m) {
         m->weight = soma_to(w, SOMA_F32);
         if (!m->weight || soma_eval(m->ctx) != SOMA_OK) return false;
     }
+    if (m->pictures && !soma__pictures_build(m->ctx, m->pictures)) return false;
     m->module = soma_recipe_model(m->recipe, shape, m->ndim);
     if (embeds) m->module = soma__columns_module(m->ctx, m->columns, m->module);
     return m->module && capture(m);
@@ -124,6 +125,7 @@ soma_status soma_model_new(soma_recipe *r, const soma_dataset *data, soma_model 
     m->recipe = r;
     m->scale = soma_dataset_scale(data);
     m->columns = soma_dataset_columns(data);
+    if (soma_dataset_pictures(data) && !(m->pictures = soma__pictures_new(r->ctx, data, r->data.fields))) return soma_error_status(r->ctx);
     if (fits_data(m, data) && build(m)) *out = m;
     return soma_error_status(r->ctx);
 }
@@ -139,6 +141,7 @@ static char *describe(soma_context *ctx, const soma_model *m) {
     fine = json_object_set_new(root, "loss", soma__item_json(&m->recipe->loss)) == 0 && fine;
     fine = json_object_set_new(root, "scale", json_real(m->scale)) == 0 && fine;
     if (m->columns) fine = json_object_set_new(root, "table", soma__columns_json(m->columns)) == 0 && fine;
+    if (m->pictures) fine = json_object_set_new(root, "pictures", soma__pictures_json(m->pictures)) == 0 && fine;
     json_t *weights = m->n_class_weights ? json_array() : NULL;
     for (int64_t i = 0; i < m->n_class_weights; i++) fine = json_array_append_new(weights, json_real(m->class_weights[i])) == 0 && fine;
     if (weights) fine = json_object_set_new(root, "class_weights", weights) == 0 && fine;
@@ -165,11 +168,13 @@ static bool no_model(soma_context *ctx, const char *name, const char *why) {
     return false;
 }
 
-/* What a table's model has more. */
-static bool read_table(soma_model *m, json_t *root) {
+/* What a model of tables or pictures has more. */
+static bool read_data(soma_model *m, json_t *root) {
     const json_t *table = json_object_get(root, "table"), *weights = json_object_get(root, "class_weights");
     size_t n = json_array_size(weights);
     if (table && !(m->columns = soma__columns_read(m->ctx, table))) return false;
+    const json_t *pictures = json_object_get(root, "pictures");
+    if (pictures && !(m->pictures = soma__pictures_read(m->ctx, pictures))) return false;
     if (n && !(m->class_weights = soma_scope_memory(m->ctx, n * sizeof(double)))) return false;
     for (size_t i = 0; i < n; i++) m->class_weights[i] = json_number_value(json_array_get(weights, i));
     m->n_class_weights = (int64_t)n;
@@ -180,6 +185,8 @@ static bool read_table(soma_model *m, json_t *root) {
 static bool agree(const soma_model *m) {
     const soma__kind *loss = m->recipe->loss.kind;
     const soma_columns_info *info = soma_columns_about(m->columns);
+    const soma_picture_info *pictures = soma_model_pictures(m);
+    if (pictures && (m->ndim < 2 || m->ndim > 3 || (m->ndim == 3 ? m->shape[0] : 1) != pictures->channels)) return false;
     if (!info) return true;
     return m->ndim == 1 && m->shape[0] == soma_columns_inputs(m->columns) &&
            info->task == (loss->answer == SOMA__VALUES ? SOMA_TASK_VALUE : SOMA_TASK_CLASSES);
@@ -197,8 +204,9 @@ static bool read_description(soma_model *m, const char *name, const char *text) 
     m->scale = json_number_value(scale);
     char *recipe = NULL;
     if (fine) {
-        fine = read_table(m, root);
-        json_object_del(root, "input"), json_object_del(root, "scale"), json_object_del(root, "table"), json_object_del(root, "class_weights");
+        fine = read_data(m, root);
+        json_object_del(root, "pictures"), json_object_del(root, "input"), json_object_del(root, "scale"), json_object_del(root, "table"),
+            json_object_del(root, "class_weights");
         recipe = soma__json_text(m->ctx, m->scope, root, JSON_COMPACT);
     }
     json_decref(root);
@@ -264,10 +272,12 @@ soma_status soma_model_input(const soma_model *m, const int64_t **shape, int64_t
 int64_t soma_model_outputs(const soma_model *m) { return m ? m->outputs : 0; }
 bool soma_model_is_valued(const soma_model *m) { return m && soma__model_is_valued(m); }
 soma_columns *soma_model_columns(const soma_model *m) { return m ? m->columns : NULL; }
+const soma_picture_info *soma_model_pictures(const soma_model *m) { return m && m->pictures ? &m->pictures->info : NULL; }
 const char *soma_model_class_name(soma_model *m, int64_t i) {
     if (!m || i < 0 || i >= m->outputs || soma__model_is_valued(m)) return "";
     const soma_columns_info *info = soma_columns_about(m->columns);
     if (info && i < info->target.n_categories) return info->target.categories[i];
+    if (m->pictures && i < m->pictures->info.n_classes) return m->pictures->info.classes[i];
     char *text = soma_scope_memory_in(m->scope, 24);
     if (text) snprintf(text, 24, "%lld", (long long)i);
     return text ? text : "";
@@ -280,7 +290,7 @@ static soma_status predict_body(soma_context *ctx, void *user, soma_tensor *cons
     soma_model *m = user;
     (void)n_in, (void)n_out;
     soma_no_grad_begin(ctx);
-    out[0] = m->recipe->loss.kind->told(soma_forward(m->module, soma_mul_scalar(in[0], m->scale)));
+    out[0] = m->recipe->loss.kind->told(soma_forward(m->module, soma__model_scaled(m, in[0])));
     soma_no_grad_end(ctx);
     return soma_error_status(ctx);
 }
@@ -384,8 +394,7 @@ soma_status soma_model_predict_dataset(soma_model *m, soma_dataset *data, float 
     float *x = soma_scope_memory(m->ctx, (size_t)(CHUNK * m->features) * sizeof *x);
     for (int64_t at = 0, n, count = soma_dataset_count(data); x && at < count; at += n) {
         n = chunk_of(count - at);
-        for (int64_t i = 0; i < n; i++) soma_dataset_sample(data, at + i, x + i * m->features, NULL);
-        for (int64_t k = 0; k < n * m->features; k++) x[k] = (float)((double)x[k] / m->scale); /* predict scales them */
+        for (int64_t i = 0; i < n; i++) soma_dataset_raw(data, 0, at + i, x + i * m->features, NULL);
         if (soma_model_predict(m, x, n, outputs + at * m->outputs) != SOMA_OK) break;
     }
     soma_scope_close(scope);

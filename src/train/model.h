@@ -5,7 +5,7 @@
 #include "soma/capture.h"
 #include "soma/model.h"
 #include "soma/table.h"
-#include "train/recipe.h"
+#include "train/pictures.h"
 
 struct soma_model {
     soma_context *ctx;
@@ -13,15 +13,22 @@ struct soma_model {
     soma_recipe *recipe; /* its data section may be missing */
     soma_module *module;
     int64_t shape[SOMA_MAX_DIMS], ndim, features, outputs;
-    double scale;          /* inputs are multiplied by it */
-    soma_columns *columns; /* of tables */
-    double *class_weights; /* one for each class, or NULL; */
-    soma_tensor *weight;   /* the same for the loss */
+    double scale;             /* inputs are multiplied by it */
+    soma_columns *columns;    /* of tables */
+    soma__pictures *pictures; /* of pictures */
+    double *class_weights;    /* one for each class, or NULL; */
+    soma_tensor *weight;      /* the same for the loss */
     int64_t n_class_weights;
     soma_program *predict, *evaluate;
 };
 
 /* Does the model's loss answer with a number? */
 static inline bool soma__model_is_valued(const soma_model *m) { return m->recipe->loss.kind->answer == SOMA__VALUES; }
+
+/* Inputs in the data's own units as the first layer takes them. */
+static inline soma_tensor *soma__model_scaled(const soma_model *m, soma_tensor *x) {
+    soma_tensor *scaled = soma_mul_scalar(x, m->scale);
+    return m->pictures && m->pictures->mean ? soma_div(soma_sub(scaled, m->pictures->mean), m->pictures->std) : scaled;
+}
 
 #endif

@@ -1,4 +1,5 @@
 /* Recipes: reading the sections, and making what they name. */
+#include "train/pictures.h"
 #include "train/recipe.h"
 
 #include <stdio.h>
@@ -194,7 +195,10 @@ soma_status soma_recipe_data(soma_recipe *r, const char *folder, soma_dataset **
     if (test) *test = NULL;
     if (!sound(r)) return r ? soma_error_status(r->ctx) : SOMA_ERROR_ARGUMENT;
     if (!r->data.kind) return soma_error_raise(r->ctx, SOMA_ERROR_STATE, "recipe: a model file's recipe has no data");
-    if (r->data.kind->data(r->ctx, r->data.fields, folder, train, test)) settle_loss(r, train ? *train : test ? *test : NULL);
+    if (!train && !test) return SOMA_OK;
+    soma_dataset *learned = NULL, **from = train || !soma__wants_train(r->data.fields) ? train : &learned;
+    if (r->data.kind->data(r->ctx, r->data.fields, folder, from, test) && soma__prepare_pictures(r->ctx, r->data.fields, from, test))
+        settle_loss(r, train ? *train : test ? *test : NULL);
     else if (soma_error_status(r->ctx) == SOMA_ERROR_ARGUMENT) soma__problem_here(r, "/data");
     return soma_error_status(r->ctx);
 }

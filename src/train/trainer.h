@@ -27,8 +27,9 @@ typedef struct soma__copies {
 
 /* Settings that change a step, beside loss and optimizer. */
 typedef struct soma__regular {
-    double clip, l1, max_norm, gradient_noise, input_noise, mixup;
-    double step, lambda; /* read by the step: its number, and the share of a sample itself in mixup */
+    double clip, l1, max_norm, gradient_noise, input_noise, mixup, cutmix;
+    double step, lambda; /* read by the step: its number, and the share of a sample itself in mixup and cutmix; */
+    float *mask;         /* of cutmix: 1 where a picture is its own */
 } soma__regular;
 
 typedef struct soma__trainer {

@@ -15,10 +15,13 @@ typedef enum soma__field_type {
     SOMA__INTEGERS,   /* a list of them */
     SOMA__SIZES,      /* a whole number, or a list of one for each dimension */
     SOMA__PADDING,    /* the same, or "same" */
+    SOMA__NUMBERS,    /* a list of numbers; one alone stands for a list of it */
+    SOMA__SIZE,       /* a list of a height and a width; one number alone stands for both */
     SOMA__TEXTS,      /* a list of texts; one alone stands for a list of it */
     SOMA__CHOICE,     /* one of the words that its doc begins with */
     SOMA__COUNT,      /* a whole number, or "all" */
-    SOMA__SCHEDULES,  /* a list of schedules, and */
+    SOMA__SCHEDULES,  /* a list of schedules, of */
+    SOMA__TRANSFORMS, /* changes to pictures, and */
     SOMA__LAYERS,     /* a list of layers, */
     SOMA__LAYER_LISTS /* a list of such lists: as written out, with all fields */
 } soma__field_type;
@@ -108,7 +111,7 @@ bool soma__data_path(char *out, size_t size, const char *folder, const char *pat
 bool soma__table_data(soma_context *ctx, const json_t *f, const char *folder, soma_dataset **train, soma_dataset **test);
 #define SOMA__TABLE_FIELDS 20
 extern const soma__field soma__table_fields[SOMA__TABLE_FIELDS];
-extern const soma__kinds soma__layers, soma__losses, soma__optims, soma__datas, soma__schedules, soma__trains;
+extern const soma__kinds soma__transform_words, soma__layers, soma__losses, soma__optims, soma__datas, soma__schedules, soma__trains;
 
 const soma__kind *soma__kind_find(const soma__kinds *kinds, const char *name);
 const soma__field *soma__field_find(const soma__kind *kind, const char *key);

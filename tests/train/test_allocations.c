@@ -2,8 +2,12 @@
  * Jansson's fail, too, but not while it parses: its scanner ignores a failed append and then meets an assertion of its own (2.14, load.c, lex_save).
  */
 #include "support/check.h"
+#include "support/pictures.h"
 
 #include <jansson.h>
+#if SOMA_HAVE_IMAGES
+#include <png.h>
+#endif
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +38,7 @@ static void *context_alloc(void *user, size_t size, size_t align) {
 }
 static void context_free(void *user, void *p, size_t size) { (void)user, (void)size, release(p); }
 
-static char json[600], table[160];
+static char json[900], table[160];
 static const char glyphs[] =
     "{\"data\": {\"kind\": \"glyphs\", \"train\": 6, \"test\": 3}, \"model\": [{\"conv\": {\"channels\": 2, \"stride\": 4, \"padding\": 1, "
     "\"padding_mode\": \"reflect\"}}, \"batch_norm\", {\"residual\": {\"layers\": [\"relu\"], \"shortcut\": [{\"conv\": {\"channels\": 2, "
@@ -44,6 +48,31 @@ static const char of_table[] =
     "{\"data\": {\"kind\": \"table\", \"path\": \"%s\", \"missing\": \"median\", \"embedding\": 2, \"split\": \"group\", \"by\": \"w\"}, "
     "\"model\": [{\"residual\": [{\"linear\": 4}]}, {\"linear\": 1}], \"optimizer\": {\"lbfgs\": {\"max_iter\": 2, \"strong_wolfe\": true}}, "
     "\"train\": {\"epochs\": 1, \"batch\": \"all\", \"patience\": 1, \"average\": \"swa\", \"mixup\": 0.3}}";
+
+#if SOMA_HAVE_IMAGES
+static const char of_pictures[] =
+    "{\"data\": {\"images\": {\"train\": \"%s/a\", \"test\": \"%s/b.tar\", \"size\": [5, 4], \"normalise\": \"train\", \"channels\": 1, "
+    "\"transforms\": [{\"random_crop\": [4, 4]}, {\"elastic\": {\"alpha\": 1, \"sigma\": 1}}], \"test_transforms\": [{\"centre_crop\": [4, 4]}]}}, "
+    "\"model\": [\"flatten\", {\"linear\": 2}], \"train\": {\"epochs\": 1, \"batch\": 2, \"cutmix\": 1}}";
+static char photo[200];
+
+/* A folder and an archive of pictures of 6 x 6. */
+static bool make_pictures(void) {
+    char command[900];
+    uint8_t pixels[108];
+    picture_draw(pixels, 6, 6, 3, 1);
+    picture_file f = picture_jpeg(pixels, 6, 6, 3, 90, false, 3), g = picture_png(pixels, 6, 6, 18, PNG_COLOR_TYPE_RGB, 8, true, NULL, 6);
+    snprintf(command, sizeof command, "mkdir -p %s/a/x %s/a/y", folder, folder);
+    bool fine = system(command) == 0;
+    for (int i = 0; i < 4; i++) {
+        snprintf(photo, sizeof photo, "%s/a/%s/%d.png", folder, i % 2 ? "x" : "y", i);
+        fine = fine && picture_save(i < 2 ? f : g, photo);
+    }
+    snprintf(command, sizeof command, "tar cf %s/b.tar -C %s/a x y", folder, folder);
+    free(f.data), free(g.data);
+    return fine && system(command) == 0;
+}
+#endif
 
 static soma_status work(soma_context *ctx, const char *out) {
     parsing = true;
@@ -64,6 +93,12 @@ static soma_status work(soma_context *ctx, const char *out) {
         soma_rows *rows = soma_rows_open(ctx, soma_model_columns(m), table);
         if (!rows || soma_rows_next(rows, x, 8) < 0) s = soma_error_status(ctx);
     }
+#if SOMA_HAVE_IMAGES
+    if (s == SOMA_OK && soma_model_pictures(m) && soma_model_pictures(m)->n_classes) {
+        soma_image *i = soma_image_read(ctx, photo, NULL);
+        s = i ? soma_model_picture(m, i, x) : soma_error_status(ctx);
+    }
+#endif
     if (s != SOMA_OK || (s = soma_model_predict(m, x, 1, y)) != SOMA_OK) return s;
     return soma_model_save(m, model); /* over a model of other weights */
 }
@@ -89,7 +124,12 @@ static void every_allocation_may_fail(void **state) {
     static int64_t call; /* folders of their own */
     call += 100000;
     snprintf(table, sizeof table, "%s/table.csv", folder);
-    if (*state) snprintf(json, sizeof json, of_table, table);
+#if SOMA_HAVE_IMAGES
+    if (*state == photo) snprintf(json, sizeof json, of_pictures, folder, folder);
+    else
+#endif
+        if (*state)
+        snprintf(json, sizeof json, of_table, table);
     else snprintf(json, sizeof json, "%s", glyphs);
     FILE *t = fopen(table, "w");
     fprintf(t, "v,w,x,y\n1,a,2020-01-01,2\n2,b,2020-02-01,3.5\n,c,2020-01-02,1\n4,a,,2.5\n5,d,2020-05-05,9\n6,a,2021-01-01,3\n");
@@ -141,8 +181,16 @@ int main(void) {
     strcpy(folder, "/tmp/soma-allocations-XXXXXX");
     if (!mkdtemp(folder)) return 1;
     snprintf(model, sizeof model, "%s/model", folder);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail),
-                                       {"every_allocation_of_a_table_may_fail", every_allocation_may_fail, NULL, NULL, folder}};
+#if SOMA_HAVE_IMAGES
+    if (!make_pictures()) return 1;
+#endif
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_may_fail),
+#if SOMA_HAVE_IMAGES
+        {"every_allocation_of_pictures_may_fail", every_allocation_may_fail, NULL, NULL, photo},
+#endif
+        {"every_allocation_of_a_table_may_fail", every_allocation_may_fail, NULL, NULL, folder}
+    };
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     char command[96];
     snprintf(command, sizeof command, "rm -rf %s", folder);
