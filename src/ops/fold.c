@@ -95,7 +95,7 @@ soma_tensor *soma_unfold_v(soma_tensor *x, int64_t kernel, const soma_pool_opts 
     int64_t shape[3] = {x->shape[0]};
     if (__builtin_mul_overflow(x->shape[1], k[0], &shape[1]) || __builtin_mul_overflow(shape[1], k[1], &shape[1]) ||
         __builtin_mul_overflow(p.shape[2], p.shape[3], &shape[2]))
-        shape[1] = INT64_MAX; /* too large: recording says so */
+        shape[1] = shape[2] = INT64_MAX; /* too large: recording says so */
     return soma__pool_record(SOMA_OP_unfold, &x, 1, shape, 3, p.attr, p.n_attr);
 }
 
