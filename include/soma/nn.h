@@ -129,7 +129,7 @@ SOMA_WITH_OPTS(soma_module *, soma_nn_local_response_norm, (soma_context * ctx, 
 typedef struct soma_conv_module_opts {
     int64_t kernel[3];         /* of dimensions whose size is another than the argument; default: the argument */
     int64_t stride[3];         /* default 1 */
-    int64_t padding[3];        /* on both sides of each dimension; default 0 */
+    int64_t padding[3];        /* on both sides of each dimension, as {1, 1}; default 0 */
     int64_t dilation[3];       /* default 1 */
     int64_t groups;            /* default 1; groups = in: depth-wise */
     int64_t same;              /* nonzero: padding='same', for stride 1; of an odd padding the greater part is behind */

@@ -55,7 +55,7 @@ typedef struct soma_conv_opts {
 typedef struct soma_pool_opts {
     int64_t kernel[3];        /* of dimensions whose size is another than the argument; default: the argument */
     int64_t stride[3];        /* default: the kernel's sizes (unfold and fold: 1) */
-    int64_t padding[3];       /* on both sides of each dimension, of pools at most half of the kernel; default 0 */
+    int64_t padding[3];       /* on both sides of each dimension, as {1, 1}, of pools at most half of the kernel; default 0 */
     int64_t dilation[3];      /* of max pools, unfold and fold; default 1 */
     int64_t ceil_mode;        /* nonzero: windows that reach over the end count, too */
     int64_t no_count_pad;     /* of averages; nonzero: count_include_pad=False */

@@ -91,7 +91,11 @@ static bool regular(soma__pooling *p, int64_t kernel, const void *options, size_
 soma_tensor *soma_unfold_v(soma_tensor *x, int64_t kernel, const soma_pool_opts *options, size_t size) {
     soma__pooling p = {.call = "unfold", .dims = 2, .x = x};
     if (!soma__pool_input(&p) || !regular(&p, kernel, options, size)) return NULL;
-    const int64_t *k = p.attr + SOMA__POOL_NUMBERS, shape[3] = {x->shape[0], x->shape[1] * k[0] * k[1], p.shape[2] * p.shape[3]};
+    const int64_t *k = p.attr + SOMA__POOL_NUMBERS;
+    int64_t shape[3] = {x->shape[0]};
+    if (__builtin_mul_overflow(x->shape[1], k[0], &shape[1]) || __builtin_mul_overflow(shape[1], k[1], &shape[1]) ||
+        __builtin_mul_overflow(p.shape[2], p.shape[3], &shape[2]))
+        shape[1] = shape[2] = INT64_MAX; /* too large: recording says so */
     return soma__pool_record(SOMA_OP_unfold, &x, 1, shape, 3, p.attr, p.n_attr);
 }
 
