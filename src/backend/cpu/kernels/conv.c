@@ -2,39 +2,12 @@
  * and channels side by side, unless it lies so already; then for a segment of results all channels are computed, tile by tile, and the pass that
  * follows runs on them while they are in the cache. The weight is packed by phase, group and panel of channels, kernel position by kernel position.
  */
-#include "backend/cpu/conv.h"
+#include "backend/cpu/kernels/conv_job.h"
 #include "backend/cpu/elementwise.h"
-#include "backend/cpu/kernels/conv_tile.h"
 
 #include <string.h>
 
-#define SEGMENT SOMA__CONV_SEGMENT
-#define CHAIN SOMA__CONV_CHAIN
 #define LEVELS 16 /* of the tree of chains: k below 4096 * 2^15 */
-
-/* Results that use the same kernel positions. */
-typedef struct phase {
-    const stretch *k;
-    int64_t n_k, length; /* stretches; steps of k together */
-    int64_t panels;      /* floats of the packed weight before it */
-} phase;
-
-typedef struct job {
-    const soma__call *c;
-    const soma__conv_way *w;
-    phase *phases;
-    float *packed, *own;
-    int64_t own_size, panel_cols; /* channels of a group, whole panels */
-    int64_t out_step[5];          /* of the result: sample, channel, and the three dimensions */
-    bool direct;                  /* results go where they belong at once */
-} job;
-
-/* Which phase a result belongs to. */
-static int64_t phase_of(const soma__conv_way *w, const int64_t o[3]) {
-    int64_t f = 0;
-    for (int d = 0; w->backwards && d < 3; d++) f = f * w->stride[d] + (o[d] + w->pad[d]) % w->stride[d];
-    return f;
-}
 
 /* Kernel positions of a phase in their order, as stretches of the source; neighbours become one. Chains are cut at 4096. */
 static int64_t list_stretches(const soma__conv_way *w, int64_t f, stretch *out, int64_t *length, void (*each)(void *, int64_t, int64_t), void *arg) {
@@ -51,10 +24,9 @@ static int64_t list_stretches(const soma__conv_way *w, int64_t f, stretch *out, 
         if (!real) continue;
         if (each) each(arg, t, total);
         for (int64_t done = 0; done < w->in;) {
-            int64_t run = w->in - done < CHAIN
+            int64_t left = CHAIN
             -total % CHAIN
-            ? w->in - done : CHAIN
-            -total % CHAIN;
+            , run = w->in - done < left ? w->in - done : left;
             if (out && n && total % CHAIN && out[n - 1].a + out[n - 1].n == at + done) out[n - 1].n += run;
             else if (out) out[n++] = (stretch){at + done, total, run};
             done += run, total += run;
@@ -78,7 +50,7 @@ static void pack_position(void *arg, int64_t t, int64_t first) {
     int64_t k[3], rest = t, at = 0, nd = p->j->c->attr[SOMA__CONV_DIMS];
     for (int d = 2; d >= 0; d--) k[d] = rest % w->kernel[d], rest /= w->kernel[d];
     for (int d = 3 - (int)nd; d < 3; d++) at += k[d] * weight->strides[2 + d - (3 - nd)];
-    int64_t across = weight->strides[w->backwards ? 1 : 0], along = weight->strides[w->backwards ? 0 : 1];
+    int64_t across = weight->strides[w->backwards && !p->j->depthwise ? 1 : 0], along = weight->strides[w->backwards ? 0 : 1];
     for (int64_t i = 0; i < w->in; i++) {
         const float *from = p->from + at + i * along;
         float *to = p->to + (first + i) * p->width;
@@ -96,6 +68,11 @@ static void pack_piece(void *arg, int64_t at, int slot) {
     const soma__conv_way *w = j->w;
     int64_t panels = panels_of(w), panel = at % panels, group = at / panels % w->groups, f = at / panels / w->groups, length;
     const soma__operand *weight = &j->c->in[1];
+    if (j->depthwise) { /* [k][channels] */
+        packing p = {.j = j, .from = weight->data, .to = j->packed + j->phases[at].panels, .n = w->groups, .width = w->groups};
+        list_stretches(w, at, NULL, &length, pack_position, &p);
+        return;
+    }
     const phase *ph = &j->phases[f];
     packing p = {.j = j, .n = w->out - panel * NR < NR ? w->out - panel * NR : NR, .width = width_of(w, panel)};
     p.from = (const float *)weight->data + (w->backwards ? group * w->in * weight->strides[0] + panel * NR * weight->strides[1]
@@ -124,30 +101,41 @@ static void long_tile(int rows, columns *q, const phase *f, const float *const *
     for (int r = 0; r < rows; r++) memcpy(c[r], part[0] + r * NR, (size_t)q->vectors * sizeof(vf));
 }
 
-/* Results next to each other, at most a segment: where each reads, and where it goes. */
-typedef struct segment {
-    const float *a[SEGMENT];
-    float *c[SEGMENT];
-    int64_t phase[SEGMENT];
-    int n;
-} segment;
-
 /* A panel of channels from col on, of a group, for the segment's results of phase f. */
 static void run_phase(const job *j, const segment *s, int64_t f, int64_t group, int64_t col, int64_t c_at) {
     const phase *ph = &j->phases[f];
     const float *a[SEGMENT];
     float *c[SEGMENT];
-    int count = 0;
-    for (int i = 0; i < s->n; i++)
-        if (s->phase[i] == f) a[count] = s->a[i] + group * j->w->in, c[count++] = s->c[i] + c_at;
-    int vectors = width_of(j->w, col / NR) == NR ? 2 : 1, most = vectors == 2 ? MR : ROWS
-    , tiles = (count + most - 1) / most;
+    int count = of_phase(j, s, f, group * j->w->in, c_at, a, c);
+    int vectors = width_of(j->w, col / NR) == NR ? 2 : 1, most = vectors == 2 ? MR : ROWS;
+    int tiles = (count + most - 1) / most;
     columns q = {.b = j->packed + ph->panels + (group * j->panel_cols + col) * ph->length, .as = 1, .vectors = vectors, .start = true};
     for (int t = 0; t < tiles; t++) {
         int from = count * t / tiles, rows = count * (t + 1) / tiles - from;
         q.k = ph->k, q.n_k = ph->n_k;
         if (ph->length > CHAIN) long_tile(rows, &q, ph, a + from, c + from);
         else SOMA_KERNEL(conv_tile)(rows, &q, a + from, c + from);
+    }
+}
+
+/* The next n results of a band from o on: where they read (from x, the first one's place) and where they go. */
+static void fill(const job *j, const soma__conv_band *b, int64_t o[3], int n, const float *x, float *out, segment *s) {
+    const soma__conv_way *w = j->w;
+    s->n = n;
+    for (int i = 0; i < n;) {
+        int64_t a = 0, f = 0, last = w->backwards ? w->stride[2] : 1;
+        for (int d = 0; d < 3; d++) a += (soma__conv_origin(w, d, o[d]) - b->origin[d]) * w->step[d];
+        for (int d = 0; d < 3 && w->backwards; d++) f = f * w->stride[d] + (o[d] + w->pad[d]) % w->stride[d];
+        float *c = out + o[0] * j->out_step[2] + o[1] * j->out_step[3] + o[2] * j->out_step[4];
+        int64_t step = w->backwards ? w->step[2] : w->stride[2] * w->step[2], part = f % last, row = f - part;
+        for (; i < n && o[2] < b->hi[2]; i++, o[2]++, c += j->out_step[4]) { /* along a row */
+            s->a[i] = x + a, s->c[i] = c, s->phase[i] = row + part;
+            if (++part == last) part = 0, a += step;
+        }
+        if (o[2] < b->hi[2]) break;
+        o[2] = b->lo[2];
+        if (++o[1] < b->hi[1]) continue;
+        o[1] = b->lo[1], o[0]++;
     }
 }
 
@@ -177,26 +165,20 @@ static void piece(void *arg, int64_t at, int slot) {
     int64_t col = part * w->cols, cols = w->out - col < w->cols ? w->out - col : w->cols, ld = soma__conv_block(w, cols);
     int64_t o[3] = {b.lo[0], b.lo[1], b.lo[2]}, segments = (b.results + SEGMENT - 1) / SEGMENT, c_col = w->groups > 1 ? 0 : col,
             c_cols = w->groups * cols;
-    float *out = (float *)j->c->out.data;
+    float *out = (float *)j->c->out.data + sample * j->out_step[0] + c_col * j->out_step[1];
     int64_t per_sample = soma__conv_volume(w->to);
     for (int64_t g = 0; g < segments; g++) {
         int64_t from = b.results * g / segments;
-        segment s = {.n = (int)(b.results * (g + 1) / segments - from)};
+        segment s;
         float *to[SEGMENT];
-        for (int i = 0; i < s.n; i++) {
-            int64_t a = 0, c = sample * j->out_step[0] + c_col * j->out_step[1];
-            for (int d = 0; d < 3; d++) a += (soma__conv_origin(w, d, o[d]) - b.origin[d]) * w->step[d], c += o[d] * j->out_step[2 + d];
-            s.a[i] = x + a, s.phase[i] = phase_of(w, o);
-            to[i] = out + c;
-            s.c[i] = j->direct ? to[i] : block + i * ld;
-            for (int d = 2; d >= 0; d--) {
-                if (++o[d] < b.hi[d]) break;
-                o[d] = b.lo[d];
-            }
-        }
-        for (int64_t group = 0; group < w->groups; group++) /* what is behind a group's last channel is written over by the next one */
-            for (int64_t n = 0; n < cols; n += NR)
-                for (int64_t f = 0; f < w->phases; f++) run_phase(j, &s, f, group, col + n, group * cols + n);
+        fill(j, &b, o, (int)(b.results * (g + 1) / segments - from), x, out, &s);
+        for (int i = 0; i < s.n && !j->direct; i++) to[i] = s.c[i], s.c[i] = block + i * ld;
+        if (j->depthwise)
+            for (int64_t f = 0; f < w->phases; f++) SOMA_KERNEL(conv_depthwise)(j, &s, f);
+        else
+            for (int64_t group = 0; group < w->groups; group++) /* what is behind a group's last channel is written over by the next one */
+                for (int64_t n = 0; n < cols; n += NR)
+                    for (int64_t f = 0; f < w->phases; f++) run_phase(j, &s, f, group, col + n, group * cols + n);
         const soma__pass *pass = j->c->pass;
         if (pass) pass->block(pass, sample * per_sample + b.before + from, s.n, c_col, c_cols, block, ld);
         else if (!j->direct) scatter(j, &s, block, ld, c_cols, to);
@@ -218,6 +200,7 @@ int SOMA_KERNEL(conv)(const soma__call *c) {
     soma__conv_way w;
     if (!soma__conv_plan(c, &w)) return soma__ops[c->op]->run(c);
     job j = {.c = c, .w = &w, .own_size = soma__conv_own(&w), .panel_cols = (w.out + VL - 1) / VL * VL};
+    j.depthwise = w.in == 1 && w.out == 1 && w.groups > 1 && w.positions <= CHAIN;
     int64_t nd = c->attr[SOMA__CONV_DIMS], threads = soma__pool_threads(c->env->pool), at = 0;
     stretch *table = c->scratch;
     j.phases = (phase *)(void *)(table + soma__conv_stretches(&w));
@@ -230,12 +213,13 @@ int SOMA_KERNEL(conv)(const soma__call *c) {
         p->n_k = list_stretches(&w, f, table, &p->length, NULL, NULL);
         table += p->n_k;
         p->panels = at;
-        at += w.groups * j.panel_cols * p->length;
+        at += (j.depthwise ? w.groups : w.groups * j.panel_cols) * p->length;
     }
     j.out_step[0] = c->out.strides[0], j.out_step[1] = c->out.strides[1];
     for (int d = 0; d < 3; d++) j.out_step[2 + d] = d < 3 - nd ? 0 : c->out.strides[2 + d - (3 - nd)];
     j.direct = !c->pass && j.out_step[1] == 1 && w.groups == 1 && w.out % VL == 0;
-    if (!is_packed(c, &w)) soma__pool_run(c->env->pool, pack_piece, &j, w.phases * w.groups * panels_of(&w), (double)at * 0.5);
+    int64_t packs = j.depthwise ? w.phases : w.phases * w.groups * panels_of(&w);
+    if (!is_packed(c, &w)) soma__pool_run(c->env->pool, pack_piece, &j, packs, (double)at * 0.5);
     double work =
         (double)w.n * (double)soma__conv_volume(w.to) * (double)w.groups * (double)w.in * (double)w.out * (double)w.positions / (double)w.phases;
     soma__pool_run(c->env->pool, piece, &j, w.n * w.bands * w.col_pieces, work / (VL * 8));

@@ -1,0 +1,52 @@
+/* What the parts of a running convolution share. */
+#ifndef SOMA_BACKEND_CPU_KERNELS_CONV_JOB_H
+#define SOMA_BACKEND_CPU_KERNELS_CONV_JOB_H
+
+#include "backend/cpu/conv.h"
+#include "backend/cpu/kernels/conv_tile.h"
+
+#define SEGMENT SOMA__CONV_SEGMENT
+#define CHAIN SOMA__CONV_CHAIN
+
+/* Results that use the same kernel positions. */
+typedef struct phase {
+    const stretch *k;
+    int64_t n_k, length; /* stretches; steps of k together */
+    int64_t panels;      /* floats of the packed weight before it */
+} phase;
+
+typedef struct job {
+    const soma__call *c;
+    const soma__conv_way *w;
+    phase *phases;
+    float *packed, *own;
+    int64_t own_size, panel_cols; /* channels of a group, whole panels */
+    int64_t out_step[5];          /* of the result: sample, channel, and the three dimensions */
+    bool direct;                  /* results go where they belong at once */
+    bool depthwise;               /* each channel by itself */
+} job;
+
+/* Results next to each other, at most a segment: where each reads, where it goes, and its phase. */
+typedef struct segment {
+    const float *a[SEGMENT];
+    float *c[SEGMENT];
+    int64_t phase[SEGMENT];
+    int n;
+} segment;
+
+/* Those of a phase, their places moved. */
+static inline int of_phase(const job *j, const segment *s, int64_t f, int64_t a_at, int64_t c_at, const float **a, float **c) {
+    int count = 0;
+    if (j->w->phases == 1) {
+        for (int i = 0; i < s->n; i++) a[i] = s->a[i] + a_at, c[i] = s->c[i] + c_at;
+        return s->n;
+    }
+    for (int i = 0; i < s->n; i++)
+        if (s->phase[i] == f) a[count] = s->a[i] + a_at, c[count++] = s->c[i] + c_at;
+    return count;
+}
+
+/* All channels of the segment's results of a phase. */
+void SOMA_KERNEL(conv_depthwise)(const job *j, const segment *s, int64_t f);
+
+#endif
