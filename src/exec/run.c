@@ -5,10 +5,12 @@
 
 #include <string.h>
 
+#define SLAB_MORE ((size_t)1 << 20) /* so that plans that grow by little do not make a new slab each */
+
 bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p) {
     soma__plan_cache *c = ctx->plans;
     if (c->slab_bytes < p->slab_bytes || !c->slab) {
-        size_t bytes = p->slab_bytes + p->slab_bytes / 4 + 4096;
+        size_t more = p->slab_bytes / 4, bytes = p->slab_bytes + (more < SLAB_MORE ? more : SLAB_MORE) + 4096;
         void *slab = soma__alloc(&ctx->alloc, bytes);
         if (!slab) return soma__no_memory(ctx) != NULL;
         soma__free(&ctx->alloc, c->slab, c->slab_bytes);

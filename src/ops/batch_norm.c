@@ -116,7 +116,7 @@ static soma_tensor *part(soma_tensor *x, soma_tensor *pair, int64_t k) { return 
 
 static void stats_grad(const soma__vjp *v) {
     soma_tensor *x = v->in[0];
-    double rows = (double)(x->numel / (x->shape[1] ? x->shape[1] : 1));
+    double rows = (double)x->numel / (double)(x->shape[1] ? x->shape[1] : 1);
     v->gx[0] = normalise(x, part(x, v->node, 0), soma_mul_scalar(part(x, v->gy, 1), 2 / rows), soma_mul_scalar(part(x, v->gy, 0), 1 / rows));
 }
 static void dots_grad(const soma__vjp *v) {
@@ -148,7 +148,7 @@ soma_tensor *soma_batch_norm(soma_tensor *x, soma_tensor *running_mean, soma_ten
                          soma_shape_text(x, text, sizeof text));
         return NULL;
     }
-    if (!soma__channels_fit("batch_norm", x, all, names, 4, 2)) return NULL;
+    if (!soma__channels_fit("batch_norm", x, all, names, 4, 2) || !x) return NULL;
     int64_t count = x->shape[1] ? x->numel / x->shape[1] : 0;
     bool batch = training || !running_mean;
     if (training && count == 1)

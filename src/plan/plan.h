@@ -52,6 +52,7 @@ typedef struct soma__value {
     uint32_t reading, latest; /* a variable's leaf: links to the first and the last of the open groups that read it, and 1 */
     uint32_t readers, reader; /* needed nodes that read it, and the last one */
     uint32_t last_use;        /* the last node that reads it, by itself or through views */
+    uint32_t over;            /* the value, and 1, in whose place it may be written when that one ends there; 0: none */
     size_t slab;              /* byte offset, HOME_SLAB */
     size_t bytes;
     int first, last; /* steps that write it first and read it last */

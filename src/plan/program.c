@@ -264,6 +264,40 @@ static void finish(writer *w) {
     soma__pass_link(b->ctx->isa, p);
 }
 
+/* Does the product itself read the value? */
+static bool product_reads(const writer *w, uint32_t value) {
+    for (int k = 0; w->g->product != SOMA__NONE && k < soma__entry_inputs(w->b->ctx, w->g->product); k++)
+        if (soma__plan_base(w->b->ctx, w->b->p, soma__entry_ref(w->b->ctx, w->g->product, k)) == value) return true;
+    return false;
+}
+
+/* A value may take the place of one that ends in this pass, when each element of that is read before its own is stored there. A matrix product stores
+ * before its pass runs. */
+static void find_places(writer *w, const soma__pass *p) {
+    soma__plan *plan = w->b->p;
+    if (w->g->product != SOMA__NONE && soma__entry_op(w->b->ctx, w->g->product) == SOMA_OP_matmul) return;
+    uint32_t taken[SOMA__PASS_EXTERNAL];
+    int n_taken = 0;
+    for (int i = 0; i < w->n_insns; i++) {
+        int to = w->insns[i].k[0];
+        if (w->insns[i].op != SOMA__INSN_STORE || to >= w->n_external || plan->values[w->sources[to].value].home != SOMA__HOME_SLAB) continue;
+        for (int k = 0; k < w->n_external; k++) {
+            const struct source *from = &w->sources[k], *v = &w->sources[to];
+            bool fits = p->operands[k].use == SOMA__PASS_READ && p->operands[k].size == 4 && !from->offset && !v->offset &&
+                        plan->values[from->value].bytes == plan->values[v->value].bytes &&
+                        !memcmp(from->o.strides, v->o.strides, sizeof v->o.strides) && !product_reads(w, from->value);
+            for (int j = 0; j < w->n_external && fits; j++) fits = j == k || w->sources[j].value != from->value; /* seen in one way alone */
+            for (int j = i + 1; j < w->n_insns && fits; j++)
+                for (int m = 0; m < 5; m++) fits = fits && !(w->insns[j].op != SOMA__INSN_END && w->insns[j].k[m] == k);
+            for (int j = 0; j < n_taken && fits; j++) fits = taken[j] != from->value;
+            if (!fits) continue;
+            plan->values[v->value].over = from->value + 1;
+            taken[n_taken++] = from->value;
+            break;
+        }
+    }
+}
+
 soma__pass *soma__plan_program(soma__builder *b, const soma__group *g) {
     writer program = {.b = b, .g = g, .acc = SOMA__NONE}, *w = &program;
     soma__pass *p = soma__lower_take(b, sizeof *p);
@@ -275,6 +309,7 @@ soma__pass *soma__plan_program(soma__builder *b, const soma__group *g) {
     put(w, SOMA__INSN_END);
     if (b->failed) return NULL;
     finish(w);
+    if (!b->failed && b->ctx->fuse) find_places(w, p);
     for (int k = 0; k < w->n_external && !b->failed; k++) {
         if (p->operands[k].use & SOMA__PASS_BLOCK) continue;
         soma__lower_bind(b, &p->operands[k].data, w->sources[k].value, w->sources[k].offset, w->sources[k].dtype);

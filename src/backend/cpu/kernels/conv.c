@@ -98,7 +98,8 @@ static void long_tile(int rows, columns *q, const phase *f, const float *const *
     }
     for (; top > 1; top--)
         for (int i = 0; i < rows * NR; i += VL) vf_store(part[top - 2] + i, vf_add(vf_load(part[top - 2] + i), vf_load(part[top - 1] + i)));
-    for (int r = 0; r < rows; r++) memcpy(c[r], part[0] + r * NR, (size_t)q->vectors * sizeof(vf));
+    for (int r = 0; r < rows; r++) /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): of_phase filled all of c that a tile is given */
+        memcpy(c[r], part[0] + r * NR, (size_t)q->vectors * sizeof(vf));
 }
 
 /* A panel of channels from col on, of a group, for the segment's results of phase f. */
@@ -107,7 +108,7 @@ static void run_phase(const job *j, const segment *s, int64_t f, int64_t group, 
     const float *a[SEGMENT];
     float *c[SEGMENT];
     int count = of_phase(j, s, f, group * j->w->in, c_at, a, c);
-    int vectors = width_of(j->w, col / NR) == NR ? 2 : 1, most = vectors == 2 ? MR : ROWS;
+    int vectors = width_of(j->w, col / NR) == NR ? 2 : 1, most = tile_rows(vectors);
     int tiles = (count + most - 1) / most;
     columns q = {.b = j->packed + ph->panels + (group * j->panel_cols + col) * ph->length, .as = 1, .vectors = vectors, .start = true};
     for (int t = 0; t < tiles; t++) {

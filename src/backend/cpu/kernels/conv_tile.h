@@ -22,6 +22,11 @@
 #define ROWS 4
 #endif
 
+static inline int tile_rows(int vectors) {
+    const int most[3] = { 0, ROWS, MR };
+    return most[vectors];
+}
+
 /* n steps of k: A from offset a on, B from offset b on. */
 typedef struct stretch {
     int64_t a, b, n;

@@ -67,8 +67,7 @@ static void tiles(const job *j, const float *x, const float *packed, int64_t all
     const soma__conv_way *w = j->w;
     for (int64_t col = 0; col < w->out; col += NR) {
         int vectors = w->out - col > VL ? 2 : 1;
-        int64_t most = vectors == 2 ? MR : ROWS
-        , count = (end - first + most - 1) / most;
+        int64_t most = tile_rows(vectors), count = (end - first + most - 1) / most;
         columns q = {.b = packed + col * all, .as = w->stride[2] * w->step[2], .k = k, .n_k = n_k, .vectors = vectors, .start = start};
         for (int64_t t = 0; t < count; t++) {
             int64_t from = first + (end - first) * t / count, rows = first + (end - first) * (t + 1) / count - from;
@@ -90,8 +89,8 @@ static void piece(void *arg, int64_t at, int slot) {
     int64_t slice = at % j->slices, group = at / j->slices % w->groups, chain = at / j->slices / w->groups;
     int64_t first = slice * j->per, end = first + j->per < j->pairs ? first + j->per : j->pairs;
     int64_t from = chain * CHAIN
-    , to = from + CHAIN
-    < w->n * j->pixels ? from + CHAIN : w->n * j->pixels;
+    , to = w->n * j->pixels;
+    if (to > from + CHAIN) to = from + CHAIN;
     float *packed = j->own + slot * j->own_size, *room = packed + j->at_once * w->rows * (j->pixels / w->to[w->band]) * j->width;
     float *part = j->parts + (chain * w->groups + group) * j->pairs * j->width;
     int64_t room_size = soma__conv_room(w), line_pixels = j->pixels / w->to[w->band];
@@ -101,7 +100,7 @@ static void piece(void *arg, int64_t at, int slot) {
     for (bool start = true; from < to; start = false) {
         stretch k[SOMA__CONV_LINES];
         soma__conv_band b[SOMA__CONV_BANDS];
-        int64_t n_k = 0, all = 0, ends[SOMA__CONV_BANDS], n = 0, stop = from;
+        int64_t n_k = 0, all = 0, ends[SOMA__CONV_BANDS] = {0}, n = 0, stop = from;
         for (; n < j->at_once && stop < to; n++) {
             int64_t sample = (band + n) / w->bands;
             soma__conv_band_of(w, (band + n) % w->bands, &b[n]);

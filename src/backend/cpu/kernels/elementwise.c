@@ -528,7 +528,7 @@ static int64_t widen(const soma__pass *p, char **base, int64_t rows, int64_t col
 /* Rows of a pass of two dimensions. */
 static void run_rows(const soma__pass *p, strip *s, const kinds *q, char **base, int64_t rows, int64_t cols, int64_t block_ld) {
     float tiled[TILED][WIDE];
-    int64_t rs[SOMA__PASS_EXTERNAL], wide = widen(p, base, rows, cols, block_ld, tiled, rs);
+    int64_t rs[SOMA__PASS_EXTERNAL] = {0}, wide = widen(p, base, rows, cols, block_ld, tiled, rs);
     for (int64_t r = 0; r < rows; r += wide) {
         if (wide > rows - r) wide = rows - r;
         run_row(p, s, q, base, wide * cols, r == 0);
