@@ -137,6 +137,7 @@ typedef struct soma_conv_module_opts {
     int64_t padding_mode;      /* a soma_pad_mode; default SOMA_PAD_CONSTANT: zeros */
     int64_t no_bias;           /* nonzero: bias=False */
     int64_t dtype;             /* a soma_dtype, default SOMA_F32 */
+    int64_t fast_math;         /* nonzero: as soma_conv_opts' */
     uint64_t reserved[4];
 } soma_conv_module_opts;
 SOMA_WITH_OPTS(soma_module *, soma_nn_conv1d, (soma_context * ctx, int64_t in_channels, int64_t out_channels, int64_t kernel),

@@ -88,7 +88,7 @@ static void border(conv *c, const request *r) {
 static soma_module *make(request *r, int64_t dims, bool transposed, int64_t kernel, const void *options, size_t size) {
     if (!r->ctx || !soma_options_read(r->ctx, r->name, &r->o, sizeof r->o, options, size)) return NULL;
     const soma_conv_module_opts *o = &r->o;
-    conv c = {.dims = dims, .transposed = transposed, .o = {.groups = o->groups ? o->groups : 1, .same = o->same}};
+    conv c = {.dims = dims, .transposed = transposed, .o = {.groups = o->groups ? o->groups : 1, .same = o->same, .fast_math = o->fast_math}};
     for (int d = 0; d < 3; d++) {
         r->kernel[d] = o->kernel[d] ? o->kernel[d] : kernel;
         c.o.stride[d] = o->stride[d], c.o.padding[d] = o->padding[d], c.o.dilation[d] = o->dilation[d], c.o.output_padding[d] = o->output_padding[d];

@@ -7,7 +7,7 @@
  *
  * Every element is one chain of fused multiply-adds from +0 in pieces of 4096 (as products are): over (kernel position, channel) forward, border taps
  * being zeros; over the real (kernel position, output channel) backwards; over (sample, output position) for weights. attr: dimensions, groups, then
- * stride, padding before, dilation of each dimension. */
+ * stride, padding before, dilation of each dimension. Where Winograd's way pays, it is the rule (winograd.c). */
 #include "base/math.h"
 #include "ops/conv.h"
 
@@ -122,11 +122,15 @@ static inline int64_t at(const lies *l, int64_t n, int64_t c, const int64_t plac
                 } \
             } \
     }
+#define WINOGRAD_forward soma__winograd_pixels
+#define WINOGRAD_data soma__winograd_pixels
+#define WINOGRAD_weight soma__winograd_weight
 DIRECTIONS(float, soma__fmaf, _f32)
 DIRECTIONS(double, __builtin_fma, _f64)
 
 #define RUN(direction, x, w, y) \
     static int direction##_run(const soma__call *c) { \
+        if (c->attr[SOMA__CONV_TILE]) return WINOGRAD_##direction(c); \
         geometry g = soma__conv_of(c->attr, (x)->shape, (w)->shape, (y)->shape); \
         lies a = lies_of(&c->in[0]), b = lies_of(&c->in[1]), out = lies_of(&c->out); \
         if (c->out.dtype == SOMA_F32) direction##_f32(&g, &a, c->in[0].data, &b, c->in[1].data, &out, c->out.data); \
@@ -216,8 +220,22 @@ static bool shapes_fit(const conv *c, bool transposed) {
     return true;
 }
 
-static void attributes(const conv *c, int64_t *attr) {
-    attr[SOMA__CONV_DIMS] = c->dims, attr[SOMA__CONV_GROUPS] = c->groups;
+#define LEAST 16  /* channels on either side: with fewer the transforms cost what the products save */
+#define MOST 4096 /* channels on either side: of one chain */
+#define SMALL 4   /* pixels: with fewer most of a tile is border */
+
+/* Does Winograd's way pay? The shape alone decides, the same for all three directions, so that all machines choose alike. */
+static int64_t tile_of(const conv *c, const int64_t *out) {
+    const int64_t *w = c->weight->shape, *in = c->x->shape;
+    bool pays = c->dims == 2 && c->groups == 1 && c->x->dtype == SOMA_F32;
+    for (int64_t d = 0; d < 2 && pays; d++)
+        pays = w[d] >= LEAST && w[d] <= MOST && w[2 + d] == 3 && c->stride[d] == 1 && c->dilation[d] == 1 && c->pad[d] <= 2 && in[2 + d] >= SMALL &&
+               out[2 + d] >= SMALL;
+    return !pays ? 0 : c->o.fast_math ? 4 : 2;
+}
+
+static void attributes(const conv *c, const int64_t *out, int64_t *attr) {
+    attr[SOMA__CONV_DIMS] = c->dims, attr[SOMA__CONV_GROUPS] = c->groups, attr[SOMA__CONV_TILE] = tile_of(c, out);
     for (int64_t d = 0; d < c->dims; d++)
         attr[SOMA__CONV_NUMBERS + d] = c->stride[d], attr[SOMA__CONV_NUMBERS + c->dims + d] = c->pad[d],
                                   attr[SOMA__CONV_NUMBERS + 2 * c->dims + d] = c->dilation[d];
@@ -247,7 +265,7 @@ static soma_tensor *convolve(conv *c, const void *options, size_t size) {
         }
         shape[2 + d] = room / c->stride[d] + 1;
     }
-    attributes(c, attr);
+    attributes(c, shape, attr);
     soma__composite_begin(c->x->ctx, c->call);
     return soma_interior_end(c->x->ctx, with_bias(c, record(SOMA_OP_conv_forward, c->x, c->weight, attr, shape, c->dims + 2)));
 }
@@ -264,7 +282,7 @@ static soma_tensor *convolve_transposed(conv *c, const void *options, size_t siz
         shape[2 + d] = (c->x->shape[2 + d] - 1) * c->stride[d] - 2 * c->pad[d] + c->dilation[d] * (c->weight->shape[2 + d] - 1) + more + 1;
         if (shape[2 + d] < 1) return wrong(c, "nothing would be left of a dimension"), NULL;
     }
-    attributes(c, attr);
+    attributes(c, shape, attr);
     soma__composite_begin(c->x->ctx, c->call);
     return soma_interior_end(c->x->ctx, with_bias(c, record(SOMA_OP_conv_data, c->x, c->weight, attr, shape, c->dims + 2)));
 }

@@ -4,7 +4,8 @@
 
 #include "ops/op.h"
 
-enum { SOMA__CONV_DIMS, SOMA__CONV_GROUPS, SOMA__CONV_NUMBERS }; /* of attr, before the lists of stride, padding before, and dilation */
+/* Of attr, before the lists of stride, padding before, and dilation. TILE: Winograd's way, and results of a tile along each dimension; 0: none. */
+enum { SOMA__CONV_DIMS, SOMA__CONV_GROUPS, SOMA__CONV_TILE, SOMA__CONV_NUMBERS };
 
 /* Dimensions that are not there have size 1. */
 typedef struct soma__conv {
@@ -36,5 +37,9 @@ static inline bool soma__conv_advance(int64_t at[3], const int64_t size[3]) {
 }
 static inline int64_t soma__conv_place(const int64_t at[3], const int64_t size[3]) { return (at[0] * size[1] + at[1]) * size[2] + at[2]; }
 static inline int64_t soma__conv_volume(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
+
+/* The reference of Winograd's way: a conv_forward or a conv_data, and a conv_weight. */
+int soma__winograd_pixels(const soma__call *c);
+int soma__winograd_weight(const soma__call *c);
 
 #endif

@@ -49,6 +49,7 @@ soma_module *soma__with_channel(soma__builder *b, soma_module *m, int dims, int6
 #define DILATION SOMA__SIZES_OF("dilation", "1", 1, "distance of a window's elements")
 #define GROUPS SOMA__WHOLE("groups", "1", 1, "channels are parted in; as many as there are: depth-wise")
 #define BIAS SOMA__TRUTH_OF("bias", "true", "whether a bias is added")
+#define FAST SOMA__TRUTH_OF("fast_math", "false", "larger tiles in kernels of 3x3: faster, less exact")
 #define INIT \
     { "init", SOMA__TEXT, "\"default\"", SOMA__REST, "the weights at first: kaiming_normal, orthogonal, ... (soma/init.h)" }
 #define PADDING(type, doc) \
@@ -62,6 +63,7 @@ const soma__field soma__conv_fields[SOMA__CONV_FIELDS] = {
     GROUPS,
     BIAS,
     {"padding_mode", SOMA__CHOICE, "\"zeros\"", SOMA__REST, "zeros|reflect|replicate|circular: what lies around the image"},
+    FAST,
     INIT,
 };
 const soma__field soma__conv_transpose_fields[SOMA__CONV_TRANSPOSE_FIELDS] = {
@@ -73,6 +75,7 @@ const soma__field soma__conv_transpose_fields[SOMA__CONV_TRANSPOSE_FIELDS] = {
     DILATION,
     GROUPS,
     BIAS,
+    FAST,
     INIT,
 };
 
@@ -127,6 +130,7 @@ static soma_module *conv_build(soma__builder *b, const json_t *f, int dims, bool
     memcpy(shape, in, sizeof shape);
     if (!conv_of(f, dims, transposed, shape, &n, &c, why, sizeof why)) return NULL;
     soma_conv_module_opts o = {.groups = soma__get_int(f, "groups"), .same = c.same, .no_bias = !soma__get_truth(f, "bias")};
+    o.fast_math = soma__get_truth(f, "fast_math");
     if (!transposed) o.padding_mode = soma__choice(soma__kind_find(&soma__layers, "conv"), f, "padding_mode"); /* in the order of soma_pad_mode */
     for (int d = 0; d < dims; d++) {
         o.kernel[d] = c.kernel[d], o.stride[d] = c.stride[d], o.padding[d] = c.padding[d], o.dilation[d] = c.dilation[d];

@@ -35,8 +35,8 @@ SOMA__LAYER(channel_shuffle)
 SOMA__LAYER(pad)
 SOMA__LAYER(unfold)
 #undef SOMA__LAYER
-#define SOMA__CONV_FIELDS 9
-#define SOMA__CONV_TRANSPOSE_FIELDS 9
+#define SOMA__CONV_FIELDS 10
+#define SOMA__CONV_TRANSPOSE_FIELDS 10
 #define SOMA__POOL_FIELDS 5
 extern const soma__field soma__conv_fields[SOMA__CONV_FIELDS], soma__conv_transpose_fields[SOMA__CONV_TRANSPOSE_FIELDS],
     soma__max_pool_fields[SOMA__POOL_FIELDS], soma__avg_pool_fields[SOMA__POOL_FIELDS], soma__adaptive_pool_fields[1], soma__group_norm_fields[3],

@@ -298,13 +298,28 @@ static void by_channels(soma__operand *x) {
         if (d != 1) x->strides[d] = step, step *= x->shape[d];
 }
 
+/* Sizes for Winograd's way: both tiles, odd ends, all paddings; at times more than a chain of tiles. */
+static void winograd(maker *m, int64_t *x, int64_t *w, int64_t *y) {
+    int64_t *a = m->attr, c = 16 + below(m, 50), o = 16 + below(m, 50);
+    bool many = m->call.op == SOMA_OP_conv_weight && below(m, 3) == 0;
+    if (many) c = 16 + below(m, 3), o = 16 + below(m, 3);
+    a[SOMA__CONV_DIMS] = 2, a[SOMA__CONV_GROUPS] = 1, a[SOMA__CONV_TILE] = below(m, 3) ? 2 : 4;
+    x[0] = y[0] = many ? 3 : 1 + below(m, 2), x[1] = w[1] = c, y[1] = w[0] = o;
+    for (int64_t d = 0; d < 2; d++) {
+        int64_t pad = below(m, 3);
+        y[2 + d] = many ? 40 : 4 + below(m, 9), x[2 + d] = y[2 + d] + 2 - 2 * pad, w[2 + d] = 3;
+        if (x[2 + d] < 1) x[2 + d] += 2 * pad, pad = 0;
+        a[SOMA__CONV_NUMBERS + d] = 1, a[SOMA__CONV_NUMBERS + 2 + d] = pad, a[SOMA__CONV_NUMBERS + 4 + d] = 1;
+    }
+}
+
 /* Odd sizes, groups, strides, borders and dilations in one to three dimensions; sometimes more than 4096 steps of k. */
 static void make_conv(maker *m, int dtype) {
     int64_t nd = 1 + below(m, 3), groups = below(m, 3) ? 1 : 1 + below(m, 4), c = 1 + below(m, 9), o = 1 + below(m, below(m, 4) ? 9 : 70);
     int64_t most = nd == 1 ? 60 : nd == 2 ? 14 : 6, *a = m->attr, x[5], w[5], y[5];
     bool deep = below(m, 30) == 0 && nd < 3;
     if (deep) c = 500 + below(m, 400), o = 1 + below(m, 4), groups = 1, most = 4;
-    a[SOMA__CONV_DIMS] = nd, a[SOMA__CONV_GROUPS] = groups;
+    a[SOMA__CONV_DIMS] = nd, a[SOMA__CONV_GROUPS] = groups, a[SOMA__CONV_TILE] = 0;
     x[0] = y[0] = 1 + below(m, 3), x[1] = groups * c, w[0] = y[1] = groups * o, w[1] = c;
     for (int64_t d = 0; d < nd; d++) {
         int64_t stride = below(m, 3) ? 1 : 1 + below(m, 3), pad = below(m, 4), dilation = below(m, 3) ? 1 : 1 + below(m, 3);
@@ -314,6 +329,7 @@ static void make_conv(maker *m, int dtype) {
         if (x[2 + d] < 1) x[2 + d] += 2 * pad, pad = 0;
         a[SOMA__CONV_NUMBERS + d] = stride, a[SOMA__CONV_NUMBERS + nd + d] = pad, a[SOMA__CONV_NUMBERS + 2 * nd + d] = dilation;
     }
+    if (below(m, 4) == 0) winograd(m, x, w, y), nd = 2;
     int op = m->call.op, n = (int)nd + 2;
     bool strided = below(m, 2);
     input(m, dtype, n, op == SOMA_OP_conv_data ? y : x, strided);

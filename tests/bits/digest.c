@@ -432,6 +432,33 @@ static void convolutions(soma_dtype dtype, const char *name) {
     soma_context_free(ctx);
 }
 
+/* Four steps of convolutions by Winograd's way: both tiles, odd ends, and a gradient of more tiles than a chain has. */
+static void winograd(void) {
+    soma_context *ctx = context(37);
+    enum { N = 4 };
+    static const int64_t shapes[N][4] = {{16, 17, 3, 3}, {50, 16, 3, 3}, {33, 50, 3, 3}, {16, 33, 3, 3}};
+    soma_tensor *w[N];
+    for (int i = 0; i < N; i++) w[i] = soma_variable(soma_mul_scalar(soma_randn(ctx, SOMA_F32, shapes[i], 4), 0.1), NULL);
+    for (int i = 0; i < N; i++) soma_requires_grad(w[i], true);
+    soma_optim *sgd = soma_optim_sgd(ctx, w, N, 0.01, &(soma_sgd_opts){.momentum = 0.9});
+    for (int step = 0; step < 4; step++) {
+        soma_scope *scope = soma_scope_open(ctx);
+        soma_tensor *x = soma_randn(ctx, SOMA_F32, SOMA_SHAPE(4, 17, 25, 30));
+        soma_interior_begin(ctx);
+        x = soma_relu(soma_conv2d(x, w[0], NULL, &(soma_conv_opts){.padding = {1, 0}}));
+        x = soma_relu(soma_conv2d(x, w[1], NULL, &(soma_conv_opts){.padding = {2, 1}, .fast_math = 1}));
+        x = soma_tanh(soma_conv2d(soma_max_pool2d(x, 2, NULL, NULL), w[2], NULL, NULL));
+        x = soma_conv2d(x, w[3], NULL, &(soma_conv_opts){.same = 1, .fast_math = 1});
+        soma_backward(soma_interior_end(ctx, soma_mean(soma_square(x), NULL)), NULL);
+        soma_optim_step(sgd);
+        soma_optim_zero_grad(sgd);
+        soma_scope_close(scope);
+    }
+    if (soma_error_status(ctx) != SOMA_OK) die(ctx, "winograd");
+    print(ctx, "winograd", w, N);
+    soma_context_free(ctx);
+}
+
 int main(void) {
     const char *isa = getenv("SOMA_ISA");
     soma_context *ctx = context(0);
@@ -457,5 +484,6 @@ int main(void) {
     data();
     convolutions(SOMA_F32, "convolutions");
     convolutions(SOMA_F64, "convolutions-float64");
+    winograd();
     return 0;
 }

@@ -16,6 +16,7 @@ static int64_t band_extent(const soma__conv_way *w, int64_t rows) {
 }
 
 static int64_t volume_but(const int64_t *size, int d) { return size[d == 0 ? 1 : 0] * size[d == 2 ? 1 : 2]; }
+static int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /* Bands of so many results along the first dimension that there is. */
 static void cut(soma__conv_way *w, int64_t rows) {
@@ -24,18 +25,25 @@ static void cut(soma__conv_way *w, int64_t rows) {
     while (rows > 1 && w->copies && band_extent(w, rows) * across > SOMA__CONV_ROOM && band_extent(w, rows / 2) * 4 < band_extent(w, rows) * 3)
         rows = (rows + 1) / 2;
     int64_t least = (SOMA__CONV_SEGMENT + volume_but(w->to, b) - 1) / volume_but(w->to, b);
-    if (rows < least) rows = least;
+    if (rows < least && !w->tile) rows = least;
     if (rows > w->to[b]) rows = w->to[b];
     w->bands = (w->to[b] + rows - 1) / rows;
-    w->rows = (w->to[b] + w->bands - 1) / w->bands;
+    w->rows = up((w->to[b] + w->bands - 1) / w->bands, w->tile ? w->tile : 1);
     w->bands = (w->to[b] + w->rows - 1) / w->rows;
     w->room[b] = band_extent(w, w->rows);
     if (w->copies) w->step[2] = channels, w->step[1] = w->room[2] * channels, w->step[0] = w->room[1] * w->step[1];
     else memcpy(w->step, w->lies + 2, sizeof w->step);
 }
 
+/* Tiles that stick out read further, and are computed together while what they are transformed to stays in the cache. */
+static void describe_tiles(soma__conv_way *w, int64_t tile) {
+    w->tile = (int)tile;
+    for (int d = 0; d < 2 && tile; d++) w->tiles[d] = (w->to[1 + d] + tile - 1) / tile, w->reach[1 + d] += w->tiles[d] * tile - w->to[1 + d];
+}
+
 /* Everything but how the work is cut. */
-static bool describe(soma__conv_way *w, bool backwards, const soma__conv *g, const soma__operand *from, int64_t nd) {
+static bool describe(soma__conv_way *w, bool backwards, const soma__conv *g, const soma__operand *from, const int64_t *attr) {
+    int64_t nd = attr[SOMA__CONV_DIMS];
     *w = (soma__conv_way){.backwards = backwards,
                           .n = g->n,
                           .groups = g->groups,
@@ -55,6 +63,9 @@ static bool describe(soma__conv_way *w, bool backwards, const soma__conv *g, con
         w->reach[d] = backwards ? span / g->stride[d] : span;
         w->least[d] = backwards ? -w->reach[d] : 0;
         w->phases *= backwards ? g->stride[d] : 1, w->positions *= g->k[d];
+    }
+    describe_tiles(w, attr[SOMA__CONV_TILE]);
+    for (int d = 0; d < 3; d++) {
         int64_t first = soma__conv_origin(w, d, 0) + w->least[d], last = soma__conv_origin(w, d, w->to[d] - 1) + w->least[d] + w->reach[d];
         if (first < 0 || last >= w->from[d]) w->copies = true;
         w->room[d] = last - first + 1;
@@ -70,13 +81,20 @@ bool soma__conv_plan(const soma__call *c, soma__conv_way *w) {
     const soma__operand *from = &c->in[0], *weight = &c->in[1], *to = &c->out;
     if (!to->numel || !from->numel || !weight->numel) return false;
     soma__conv g = soma__conv_of(c->attr, (backwards ? to : from)->shape, weight->shape, (backwards ? from : to)->shape);
-    if (!describe(w, backwards, &g, from, c->attr[SOMA__CONV_DIMS])) return false;
+    if (!describe(w, backwards, &g, from, c->attr)) return false;
     int64_t wanted = (PIECES + w->n - 1) / w->n;
     cut(w, (w->to[w->band] + wanted - 1) / wanted);
     w->col_pieces = w->groups > 1 ? 1 : (w->out + SOMA__CONV_COLUMNS - 1) / SOMA__CONV_COLUMNS;
     while (w->groups == 1 && w->n * w->bands * w->col_pieces < PIECES / 2 && w->out / w->col_pieces > 64) w->col_pieces++;
     w->cols = ((w->out + w->col_pieces - 1) / w->col_pieces + 31) / 32 * 32;
     w->col_pieces = (w->out + w->cols - 1) / w->cols;
+    if (w->tile) {
+        int64_t rows = (w->rows + w->tile - 1) / w->tile, pieces;
+        w->group = SOMA__CONV_TILES > w->tiles[1] ? SOMA__CONV_TILES / w->tiles[1] : 1;
+        if (w->group > rows) w->group = rows;
+        pieces = (w->group * w->tiles[1] + SOMA__CONV_TILES - 1) / SOMA__CONV_TILES;
+        w->at_once = (w->group * w->tiles[1] + pieces - 1) / pieces;
+    }
     return true;
 }
 
@@ -84,10 +102,15 @@ bool soma__conv_weight_plan(const soma__call *c, soma__conv_way *w) {
     const soma__operand *from = &c->in[0], *to = &c->in[1], *weight = &c->out;
     if (!to->numel || !from->numel || !weight->numel) return false;
     soma__conv g = soma__conv_of(c->attr, from->shape, weight->shape, to->shape);
-    if (!describe(w, false, &g, from, c->attr[SOMA__CONV_DIMS])) return false;
+    if (!describe(w, false, &g, from, c->attr)) return false;
     int64_t pixels = volume_but(w->to, w->band);
-    cut(w, (SOMA__CONV_PIXELS + pixels - 1) / pixels);
+    cut(w, w->tile ? w->tile : (SOMA__CONV_PIXELS + pixels - 1) / pixels);
     w->cols = w->out, w->col_pieces = 1;
+    if (w->tile) {
+        int64_t most = SOMA__CONV_ROOM / (w->in + w->out);
+        w->at_once = most < 16 ? 16 : most > 128 ? 128 : most;
+        return true;
+    }
     int64_t lines = (w->band == 0 ? w->rows * w->to[1] : w->band == 1 ? w->rows : 1) * soma__conv_weight_bands(w);
     return w->rows * pixels <= 8 * SOMA__CONV_PIXELS && lines <= SOMA__CONV_LINES;
 }
@@ -131,10 +154,13 @@ void soma__conv_copy(const soma__conv_way *w, const soma__conv_band *band, const
         }
 }
 
-int64_t soma__conv_packed(const soma__conv_way *w) { return w->groups * w->positions * w->in * ((w->out + 31) / 32 * 32); }
+int64_t soma__conv_packed(const soma__conv_way *w) { return w->groups * (w->tile ? soma__conv_places(w) : w->positions) * w->in * up(w->out, 32); }
 
 int64_t soma__conv_own(const soma__conv_way *w) {
-    return (w->copies ? soma__conv_room(w) : 0) + SOMA__CONV_SEGMENT * soma__conv_block(w, w->cols < w->out ? w->cols : w->out) + 64;
+    int64_t results = w->tile ? w->group * w->tile * w->to[2] : SOMA__CONV_SEGMENT;
+    return up((w->copies ? soma__conv_room(w) : 0) + results * soma__conv_block(w, w->cols < w->out ? w->cols : w->out) + 64 +
+                  (w->tile ? soma__conv_places(w) * (soma__conv_apart(w, w->in) + soma__conv_apart(w, 32)) : 0),
+              16);
 }
 
 int64_t soma__conv_stretches(const soma__conv_way *w) { return w->positions + w->positions * w->in / SOMA__CONV_CHAIN + 2 * w->phases; }
@@ -152,13 +178,22 @@ int64_t soma__conv_weight_bands(const soma__conv_way *w) {
 }
 
 int64_t soma__conv_weight_own(const soma__conv_way *w) {
-    int64_t pixels = w->rows * volume_but(w->to, w->band), floats = pixels * ((w->out + 31) / 32 * 32) + (w->copies ? soma__conv_room(w) : 0);
-    return (soma__conv_weight_bands(w) * floats + 63) / 64 * 64;
+    if (w->tile) {
+        int64_t grads = w->tile * w->tile * w->tiles[1] * up(w->out, 16), tiles = soma__conv_apart(w, w->in) + soma__conv_apart(w, up(w->out, 32));
+        return up((w->copies ? soma__conv_room(w) : 0) + grads + soma__conv_places(w) * tiles, 16);
+    }
+    int64_t pixels = w->rows * volume_but(w->to, w->band), floats = pixels * (up(w->out, 32)) + (w->copies ? soma__conv_room(w) : 0);
+    return up(soma__conv_weight_bands(w) * floats, 64);
+}
+
+int64_t soma__conv_weight_chains(const soma__conv_way *w) {
+    if (w->tile) return (w->n * w->tiles[0] * w->tiles[1] + SOMA__WINOGRAD_CHAIN - 1) / SOMA__WINOGRAD_CHAIN;
+    return (w->n * soma__conv_volume(w->to) + SOMA__CONV_CHAIN - 1) / SOMA__CONV_CHAIN;
 }
 
 int64_t soma__conv_weight_scratch(const soma__call *c, int threads) {
     soma__conv_way w;
     if (!soma__conv_weight_plan(c, &w)) return 0;
-    int64_t chains = (w.n * soma__conv_volume(w.to) + SOMA__CONV_CHAIN - 1) / SOMA__CONV_CHAIN;
-    return (soma__conv_weight_own(&w) * threads + chains * w.groups * w.positions * w.in * ((w.out + 15) / 16 * 16)) * (int64_t)sizeof(float);
+    int64_t rows = (w.tile ? soma__conv_places(&w) : w.positions) * w.in;
+    return (soma__conv_weight_own(&w) * threads + soma__conv_weight_chains(&w) * w.groups * rows * up(w.out, 16)) * (int64_t)sizeof(float);
 }

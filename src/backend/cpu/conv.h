@@ -5,6 +5,7 @@
 #define SOMA_BACKEND_CPU_CONV_H
 
 #include "ops/conv.h"
+#include "ops/winograd.h"
 
 #define SOMA__CONV_SEGMENT 56  /* results whose channels are finished together */
 #define SOMA__CONV_COLUMNS 512 /* channels of a piece of work, at most */
@@ -13,6 +14,7 @@
 #define SOMA__CONV_BANDS 8     /* that a weight gradient's tile runs over at once, at most */
 #define SOMA__CONV_LINES 1024  /* rows of pixels in those, at most */
 #define SOMA__CONV_PIXELS 512  /* of a weight gradient's k: what a tile runs over at once, about */
+#define SOMA__CONV_TILES 32    /* of Winograd's that are computed together */
 
 typedef struct soma__conv_way {
     bool backwards;
@@ -28,6 +30,9 @@ typedef struct soma__conv_way {
     int band;                   /* the dimension along which a sample is cut into bands */
     int64_t rows, bands;        /* results of a band along it; bands */
     int64_t cols, col_pieces;   /* channels of a piece of work of a group; pieces */
+    int tile;                   /* Winograd's: results along each dimension; 0: the direct way */
+    int64_t tiles[2];           /* along each dimension of a sample */
+    int64_t group, at_once;     /* rows of tiles whose results are finished together; tiles that are computed together */
 } soma__conv_way;
 
 /* A band of a sample: its results, and what they read. */
@@ -52,6 +57,10 @@ void soma__conv_copy(const soma__conv_way *w, const soma__conv_band *b, const fl
 static inline int64_t soma__conv_room(const soma__conv_way *w) { return w->room[0] * w->room[1] * w->room[2] * w->groups * w->in; }
 /* Floats from one row of a block to the next, for so many channels of each group: whole vectors fit behind the last one. */
 static inline int64_t soma__conv_block(const soma__conv_way *w, int64_t cols) { return (w->groups * cols + 15) / 16 * 16 + (w->groups > 1 ? 16 : 0); }
+/* Places of a transformed tile. */
+static inline int64_t soma__conv_places(const soma__conv_way *w) { return (int64_t)(w->tile + 2) * (w->tile + 2); }
+/* Floats from one place of transformed tiles to the next: not a power of two, whose places would fall on each other in the cache. */
+static inline int64_t soma__conv_apart(const soma__conv_way *w, int64_t channels) { return w->at_once * channels + 16; }
 /* Floats of the packed weight. */
 int64_t soma__conv_packed(const soma__conv_way *w);
 /* Floats of what a thread copies and computes. */
@@ -60,6 +69,7 @@ int64_t soma__conv_own(const soma__conv_way *w);
 int64_t soma__conv_stretches(const soma__conv_way *w);
 int64_t soma__conv_scratch(const soma__call *c, int threads);
 /* Bands whose pixels a weight gradient's tile runs over at once, and floats of what a thread copies. */
+int64_t soma__conv_weight_chains(const soma__conv_way *w);
 int64_t soma__conv_weight_bands(const soma__conv_way *w);
 int64_t soma__conv_weight_own(const soma__conv_way *w);
 int64_t soma__conv_weight_scratch(const soma__call *c, int threads);

@@ -60,7 +60,6 @@ static void pack_position(void *arg, int64_t t, int64_t first) {
 }
 
 static int64_t panels_of(const soma__conv_way *w) { return (w->out + NR - 1) / NR; }
-static int64_t width_of(const soma__conv_way *w, int64_t panel) { return w->out - panel * NR > VL ? NR : VL; }
 
 static void pack_piece(void *arg, int64_t at, int slot) {
     (void)slot;
@@ -68,13 +67,17 @@ static void pack_piece(void *arg, int64_t at, int slot) {
     const soma__conv_way *w = j->w;
     int64_t panels = panels_of(w), panel = at % panels, group = at / panels % w->groups, f = at / panels / w->groups, length;
     const soma__operand *weight = &j->c->in[1];
+    if (w->tile) {
+        SOMA_KERNEL(conv_winograd_pack)(j, panel);
+        return;
+    }
     if (j->depthwise) { /* [k][channels] */
         packing p = {.j = j, .from = weight->data, .to = j->packed + j->phases[at].panels, .n = w->groups, .width = w->groups};
         list_stretches(w, at, NULL, &length, pack_position, &p);
         return;
     }
     const phase *ph = &j->phases[f];
-    packing p = {.j = j, .n = w->out - panel * NR < NR ? w->out - panel * NR : NR, .width = width_of(w, panel)};
+    packing p = {.j = j, .n = w->out - panel * NR < NR ? w->out - panel * NR : NR, .width = panel_width(w, panel)};
     p.from = (const float *)weight->data + (w->backwards ? group * w->in * weight->strides[0] + panel * NR * weight->strides[1]
                                                          : (group * w->out + panel * NR) * weight->strides[0]);
     p.to = j->packed + ph->panels + (group * j->panel_cols + panel * NR) * ph->length;
@@ -108,9 +111,9 @@ static void run_phase(const job *j, const segment *s, int64_t f, int64_t group, 
     const float *a[SEGMENT];
     float *c[SEGMENT];
     int count = of_phase(j, s, f, group * j->w->in, c_at, a, c);
-    int vectors = width_of(j->w, col / NR) == NR ? 2 : 1, most = tile_rows(vectors);
+    int vectors = panel_width(j->w, col / NR) == NR ? 2 : 1, most = tile_rows(vectors);
     int tiles = (count + most - 1) / most;
-    columns q = {.b = j->packed + ph->panels + (group * j->panel_cols + col) * ph->length, .as = 1, .vectors = vectors, .start = true};
+    columns q = {.b = j->packed + ph->panels + (group * j->panel_cols + col) * ph->length, .as = 1, .vectors = vectors, .start = true, .places = 1};
     for (int t = 0; t < tiles; t++) {
         int from = count * t / tiles, rows = count * (t + 1) / tiles - from;
         q.k = ph->k, q.n_k = ph->n_k;
@@ -151,38 +154,26 @@ static void scatter(const job *j, const segment *s, const float *block, int64_t 
 static void piece(void *arg, int64_t at, int slot) {
     const job *j = arg;
     const soma__conv_way *w = j->w;
-    int64_t part = at % w->col_pieces, band = at / w->col_pieces % w->bands, sample = at / w->col_pieces / w->bands;
-    soma__conv_band b;
-    soma__conv_band_of(w, band, &b);
-    float *own = j->own + slot * j->own_size, *block = own;
-    const float *x = (const float *)j->c->in[0].data;
-    if (w->copies) {
-        soma__conv_copy(w, &b, x, sample, own);
-        x = own, block = own + soma__conv_room(w);
-    } else {
-        x += sample * w->lies[0];
-        for (int d = 0; d < 3; d++) x += b.first[d] * w->step[d];
-    }
-    int64_t col = part * w->cols, cols = w->out - col < w->cols ? w->out - col : w->cols, ld = soma__conv_block(w, cols);
-    int64_t o[3] = {b.lo[0], b.lo[1], b.lo[2]}, segments = (b.results + SEGMENT - 1) / SEGMENT, c_col = w->groups > 1 ? 0 : col,
-            c_cols = w->groups * cols;
-    float *out = (float *)j->c->out.data + sample * j->out_step[0] + c_col * j->out_step[1];
-    int64_t per_sample = soma__conv_volume(w->to);
+    share k = begin(j, at, slot);
+    const soma__conv_band *b = &k.band;
+    int64_t o[3] = {b->lo[0], b->lo[1], b->lo[2]}, segments = (b->results + SEGMENT - 1) / SEGMENT, c_col = w->groups > 1 ? 0 : k.col;
+    int64_t c_cols = w->groups * k.cols, per_sample = soma__conv_volume(w->to);
+    float *out = (float *)j->c->out.data + k.sample * j->out_step[0] + c_col * j->out_step[1], *block = k.rest;
     for (int64_t g = 0; g < segments; g++) {
-        int64_t from = b.results * g / segments;
+        int64_t from = b->results * g / segments;
         segment s;
         float *to[SEGMENT];
-        fill(j, &b, o, (int)(b.results * (g + 1) / segments - from), x, out, &s);
-        for (int i = 0; i < s.n && !j->direct; i++) to[i] = s.c[i], s.c[i] = block + i * ld;
+        fill(j, b, o, (int)(b->results * (g + 1) / segments - from), k.x, out, &s);
+        for (int i = 0; i < s.n && !j->direct; i++) to[i] = s.c[i], s.c[i] = block + i * k.ld;
         if (j->depthwise)
             for (int64_t f = 0; f < w->phases; f++) SOMA_KERNEL(conv_depthwise)(j, &s, f);
         else
             for (int64_t group = 0; group < w->groups; group++) /* what is behind a group's last channel is written over by the next one */
-                for (int64_t n = 0; n < cols; n += NR)
-                    for (int64_t f = 0; f < w->phases; f++) run_phase(j, &s, f, group, col + n, group * cols + n);
+                for (int64_t n = 0; n < k.cols; n += NR)
+                    for (int64_t f = 0; f < w->phases; f++) run_phase(j, &s, f, group, k.col + n, group * k.cols + n);
         const soma__pass *pass = j->c->pass;
-        if (pass) pass->block(pass, sample * per_sample + b.before + from, s.n, c_col, c_cols, block, ld);
-        else if (!j->direct) scatter(j, &s, block, ld, c_cols, to);
+        if (pass) pass->block(pass, k.sample * per_sample + b->before + from, s.n, c_col, c_cols, block, k.ld);
+        else if (!j->direct) scatter(j, &s, block, k.ld, c_cols, to);
     }
 }
 
@@ -190,7 +181,7 @@ static void piece(void *arg, int64_t at, int slot) {
 static bool is_packed(const soma__call *c, const soma__conv_way *w) {
     soma__packed *p = c->packed;
     if (!p) return false;
-    int64_t key[5] = {-1 - w->backwards, w->groups, w->out, w->in, (int64_t)(intptr_t)c->in[1].data};
+    int64_t key[5] = {-1 - w->backwards - 2 * w->tile, w->groups, w->out, w->in, (int64_t)(intptr_t)c->in[1].data};
     if (p->made == p->live && memcmp(p->key, key, sizeof key) == 0) return true;
     p->made = p->live;
     memcpy(p->key, key, sizeof key);
@@ -223,6 +214,6 @@ int SOMA_KERNEL(conv)(const soma__call *c) {
     if (!is_packed(c, &w)) soma__pool_run(c->env->pool, pack_piece, &j, packs, (double)at * 0.5);
     double work =
         (double)w.n * (double)soma__conv_volume(w.to) * (double)w.groups * (double)w.in * (double)w.out * (double)w.positions / (double)w.phases;
-    soma__pool_run(c->env->pool, piece, &j, w.n * w.bands * w.col_pieces, work / (VL * 8));
+    soma__pool_run(c->env->pool, w.tile ? SOMA_KERNEL(conv_winograd) : piece, &j, w.n * w.bands * w.col_pieces, work / (VL * 8));
     return SOMA_OK;
 }

@@ -46,7 +46,36 @@ static inline int of_phase(const job *j, const segment *s, int64_t f, int64_t a_
     return count;
 }
 
+/* A piece of work: a band of a sample and some of its channels. */
+typedef struct share {
+    soma__conv_band band;
+    int64_t sample, col, cols, ld; /* ld: of the block */
+    const float *x;                /* what is read: the place of the band's first result */
+    float *rest;                   /* the thread's memory behind the room */
+} share;
+static inline share begin(const job *j, int64_t at, int slot) {
+    const soma__conv_way *w = j->w;
+    share k = {.sample = at / w->col_pieces / w->bands, .col = at % w->col_pieces * w->cols, .rest = j->own + slot * j->own_size};
+    k.x = j->c->in[0].data;
+    k.cols = w->out - k.col < w->cols ? w->out - k.col : w->cols, k.ld = soma__conv_block(w, k.cols);
+    soma__conv_band_of(w, at / w->col_pieces % w->bands, &k.band);
+    if (w->copies) {
+        soma__conv_copy(w, &k.band, k.x, k.sample, k.rest);
+        k.x = k.rest, k.rest += soma__conv_room(w);
+    } else {
+        k.x += k.sample * w->lies[0];
+        for (int d = 0; d < 3; d++) k.x += k.band.first[d] * w->step[d];
+    }
+    return k;
+}
+
+static inline int64_t panel_width(const soma__conv_way *w, int64_t panel) { return w->out - panel * NR > VL ? NR : VL; }
+
 /* All channels of the segment's results of a phase. */
 void SOMA_KERNEL(conv_depthwise)(const job *j, const segment *s, int64_t f);
+
+/* Winograd's way: a panel of the transformed weight, and a piece of work. */
+void SOMA_KERNEL(conv_winograd_pack)(const job *j, int64_t panel);
+void SOMA_KERNEL(conv_winograd)(void *job, int64_t at, int slot);
 
 #endif

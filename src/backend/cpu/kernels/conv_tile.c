@@ -5,29 +5,32 @@
 SIMD_FN void tile(int rows, int vectors, const columns *q, const float *const *a, float *const *c) {
     vf x[MR], y[MR];
     const float *p[MR];
-    for (int r = 0; r < rows; r++) {
-        p[r] = a[r], x[r] = y[r] = vf_zero();
-        if (q->start) continue;
-        x[r] = vf_load(c[r]);
-        if (vectors == 2) y[r] = vf_load(c[r] + VL);
-    }
+    for (int r = 0; r < rows; r++) p[r] = a[r];
     const int64_t as = q->as, bs = vectors * VL;
-    for (int64_t s = 0; s < q->n_k; s++) {
-        const float *b = q->b + q->k[s].b * bs, *end = b + q->k[s].n * bs;
-        int64_t i = q->k[s].a;
-        for (; b != end; b += bs, i += as) {
-            vf b0 = vf_load(b), b1 = vectors == 2 ? vf_load(b + VL) : b0;
+    for (int64_t place = 0, a_at = 0, c_at = 0; place < q->places; place++, a_at += q->a_apart, c_at += q->c_apart) {
+        for (int r = 0; r < rows; r++) {
+            x[r] = y[r] = vf_zero();
+            if (q->start) continue;
+            x[r] = vf_load(c[r] + c_at);
+            if (vectors == 2) y[r] = vf_load(c[r] + c_at + VL);
+        }
+        for (int64_t s = 0; s < q->n_k; s++) {
+            const float *b = q->b + place * q->b_apart + q->k[s].b * bs, *end = b + q->k[s].n * bs;
+            int64_t i = a_at + q->k[s].a;
+            for (; b != end; b += bs, i += as) {
+                vf b0 = vf_load(b), b1 = vectors == 2 ? vf_load(b + VL) : b0;
 #pragma GCC unroll 16
-            for (int r = 0; r < rows; r++) {
-                vf v = vf_set1(p[r][i]);
-                x[r] = vf_fma(v, b0, x[r]);
-                if (vectors == 2) y[r] = vf_fma(v, b1, y[r]);
+                for (int r = 0; r < rows; r++) {
+                    vf v = vf_set1(p[r][i]);
+                    x[r] = vf_fma(v, b0, x[r]);
+                    if (vectors == 2) y[r] = vf_fma(v, b1, y[r]);
+                }
             }
         }
-    }
-    for (int r = 0; r < rows; r++) {
-        vf_store(c[r], x[r]);
-        if (vectors == 2) vf_store(c[r] + VL, y[r]);
+        for (int r = 0; r < rows; r++) {
+            vf_store(c[r] + c_at, x[r]);
+            if (vectors == 2) vf_store(c[r] + c_at + VL, y[r]);
+        }
     }
 }
 

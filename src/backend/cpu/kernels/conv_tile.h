@@ -4,6 +4,7 @@
 #ifndef SOMA_BACKEND_CPU_KERNELS_CONV_TILE_H
 #define SOMA_BACKEND_CPU_KERNELS_CONV_TILE_H
 
+#include "backend/cpu/conv.h"
 #include "backend/cpu/kernels/kernel.h"
 
 #define NR (2 * VL)
@@ -40,9 +41,14 @@ typedef struct columns {
     int64_t n_k;
     int vectors;
     bool start; /* chains begin at +0, else at what C holds */
+    /* products that follow each other, and how far apart their operands are */
+    int64_t places, a_apart, b_apart, c_apart;
 } columns;
 
 /* rows, at most MR, or ROWS with one vector; C has room for whole vectors. */
 void SOMA_KERNEL(conv_tile)(int rows, const columns *q, const float *const *a, float *const *c);
+
+/* Winograd's way of a conv_weight. */
+void SOMA_KERNEL(conv_winograd_weight)(const soma__call *c, const soma__conv_way *w);
 
 #endif

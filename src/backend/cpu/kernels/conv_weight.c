@@ -2,6 +2,7 @@
  * each a pointer into what a band of a sample reads; a step to the next pixel is the same for all of them. Columns are output channels. Chains of
  * 4096 pixels are pieces of work of their own; in a piece some bands at a time stay in the cache for all tiles. */
 #include "backend/cpu/conv.h"
+#include "backend/cpu/kernels/conv_chains.h"
 #include "backend/cpu/kernels/conv_tile.h"
 
 #include <string.h>
@@ -68,7 +69,7 @@ static void tiles(const job *j, const float *x, const float *packed, int64_t all
     for (int64_t col = 0; col < w->out; col += NR) {
         int vectors = w->out - col > VL ? 2 : 1;
         int64_t most = tile_rows(vectors), count = (end - first + most - 1) / most;
-        columns q = {.b = packed + col * all, .as = w->stride[2] * w->step[2], .k = k, .n_k = n_k, .vectors = vectors, .start = start};
+        columns q = {.b = packed + col * all, .as = w->stride[2] * w->step[2], .k = k, .n_k = n_k, .vectors = vectors, .start = start, .places = 1};
         for (int64_t t = 0; t < count; t++) {
             int64_t from = first + (end - first) * t / count, rows = first + (end - first) * (t + 1) / count - from;
             const float *a[MR];
@@ -125,16 +126,6 @@ static void piece(void *arg, int64_t at, int slot) {
     }
 }
 
-/* A row of all chains, by the pairwise tree; an odd one is carried up. */
-static void add_chains(float *row, int64_t chains, int64_t apart, int64_t width) {
-    for (int64_t n = chains; n > 1; n = (n + 1) / 2) {
-        for (int64_t i = 0; i < n / 2; i++)
-            for (int64_t e = 0; e < width; e += VL)
-                vf_store(row + i * apart + e, vf_add(vf_load(row + 2 * i * apart + e), vf_load(row + (2 * i + 1) * apart + e)));
-        if (n % 2) memcpy(row + n / 2 * apart, row + (n - 1) * apart, (size_t)width * sizeof *row);
-    }
-}
-
 #define BLOCK 16 /* input channels whose results are put in their places together */
 
 /* The tree of chains for some input channels of a group, at all kernel positions, and the results to where they belong. */
@@ -154,12 +145,16 @@ static void finish(void *arg, int64_t at, int slot) {
                 for (int64_t t = 0; t < w->positions; t++) out[(e * w->in + i) * w->positions + t] = rows[(t * w->in + i) * j->width + e];
 }
 
-static int64_t chains_of(const soma__conv_way *w) { return (w->n * soma__conv_volume(w->to) + CHAIN - 1) / CHAIN; }
-
 int SOMA_KERNEL(conv_weight)(const soma__call *c) {
     soma__conv_way w;
     if (!soma__conv_weight_plan(c, &w)) return soma__ops[c->op]->run(c);
-    job j = {.c = c, .w = &w, .pixels = soma__conv_volume(w.to), .chains = chains_of(&w), .pairs = w.positions * w.in, .width = width_of(w.out)};
+    if (w.tile) return SOMA_KERNEL(conv_winograd_weight)(c, &w), SOMA_OK;
+    job j = {.c = c,
+             .w = &w,
+             .pixels = soma__conv_volume(w.to),
+             .chains = soma__conv_weight_chains(&w),
+             .pairs = w.positions * w.in,
+             .width = width_of(w.out)};
     int64_t nd = c->attr[SOMA__CONV_DIMS];
     j.own_size = soma__conv_weight_own(&w), j.at_once = soma__conv_weight_bands(&w);
     j.own = c->scratch, j.parts = j.own + j.own_size * soma__pool_threads(c->env->pool);

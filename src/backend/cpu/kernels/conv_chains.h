@@ -1,0 +1,17 @@
+/* Chains that were computed apart become one result. */
+#ifndef SOMA_BACKEND_CPU_KERNELS_CONV_CHAINS_H
+#define SOMA_BACKEND_CPU_KERNELS_CONV_CHAINS_H
+
+#include "backend/cpu/simd.h"
+
+/* A row of all chains, by the pairwise tree; an odd one is carried up. width: whole vectors. */
+static inline void add_chains(float *row, int64_t chains, int64_t apart, int64_t width) {
+    for (int64_t n = chains; n > 1; n = (n + 1) / 2) {
+        for (int64_t i = 0; i < n / 2; i++)
+            for (int64_t e = 0; e < width; e += VL)
+                vf_store(row + i * apart + e, vf_add(vf_load(row + 2 * i * apart + e), vf_load(row + (2 * i + 1) * apart + e)));
+        if (n % 2) memcpy(row + n / 2 * apart, row + (n - 1) * apart, (size_t)width * sizeof *row);
+    }
+}
+
+#endif

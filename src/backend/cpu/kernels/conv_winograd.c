@@ -1,0 +1,161 @@
+/* Winograd's way through a convolution's pixels: tiles of a band are transformed, each of their places is a product of [tiles, channels] by a panel
+ * of the transformed weight, and the products are transformed to results while they are in the cache. Vectors run along channels. */
+#include "backend/cpu/kernels/conv_job.h"
+#include "backend/cpu/elementwise.h"
+
+#include <string.h>
+
+SOMA__WINOGRAD(vf, SIMD_FN, vf_add, vf_sub, vf_mul, vf_fma, vf_set1)
+
+#define PLACES SOMA__WINOGRAD_MOST
+
+/* A vector of filters from the weight's elements (o, i): those of a panel's channels. m is a constant wherever this is inlined. */
+SIMD_FN void pack_filters(int m, const job *j, int64_t first, int64_t n, int64_t i, float *to, int64_t apart) {
+    const soma__conv_way *w = j->w;
+    const soma__operand *weight = &j->c->in[1];
+    const int64_t *s = weight->strides, across = s[w->backwards ? 1 : 0], along = s[w->backwards ? 0 : 1];
+    const float *from = (const float *)weight->data + first * across + i * along;
+    float lanes[9][VL] = {{0}};
+    for (int64_t k = 0; k < 9; k++) {
+        const float *tap = from + (w->backwards ? 2 - k / 3 : k / 3) * s[2] + (w->backwards ? 2 - k % 3 : k % 3) * s[3];
+        for (int64_t e = 0; e < n; e++) lanes[k][e] = tap[e * across];
+    }
+    vf g[9], t[PLACES];
+    for (int k = 0; k < 9; k++) g[k] = vf_load(lanes[k]);
+    transform_filter(m, g, t);
+    for (int k = 0; k < (m + 2) * (m + 2); k++) vf_store(to + k * apart, t[k]);
+}
+
+/* [place][channel that is read][NR or VL] */
+void SOMA_KERNEL(conv_winograd_pack)(const job *j, int64_t panel) {
+    const soma__conv_way *w = j->w;
+    int64_t width = panel_width(w, panel), first = panel * NR;
+    float *to = j->packed + first * soma__conv_places(w) * w->in;
+    for (int64_t i = 0; i < w->in; i++)
+        for (int64_t e = 0; e < width; e += VL) {
+            int64_t left = w->out - first - e, n = left < 0 ? 0 : left < VL ? left : VL;
+            if (w->tile == 2) pack_filters(2, j, first + e, n, i, to + i * width + e, w->in * width);
+            else pack_filters(4, j, first + e, n, i, to + i * width + e, w->in * width);
+        }
+}
+
+/* The first tile of some, counted on along rows of tiles. */
+typedef struct walk {
+    int64_t row, col;
+} walk;
+static inline walk walk_from(const soma__conv_way *w, int64_t first) { return (walk){first / w->tiles[1], first % w->tiles[1]}; }
+static inline void walk_on(const soma__conv_way *w, walk *at) {
+    if (++at->col == w->tiles[1]) at->col = 0, at->row++;
+}
+
+/* What tiles are read from: [place][tile][channel]. Channels are VL or more; the last vector may lie over the one before. */
+SIMD_FN void read_tiles(int m, const job *j, const float *x, int64_t first, int64_t n, float *to) {
+    const soma__conv_way *w = j->w;
+    const int t = m + 2;
+    const int64_t channels = w->in, apart = soma__conv_apart(w, channels), rows = w->step[1], cols = w->step[2];
+    walk at = walk_from(w, first);
+    for (int64_t i = 0; i < n; i++, to += channels, walk_on(w, &at)) {
+        const float *tile = x + at.row * m * rows + at.col * m * cols;
+        for (int64_t c = 0;; c += VL) {
+            if (c > channels - VL) c = channels - VL;
+            vf d[PLACES], v[PLACES];
+            for (int a = 0; a < t; a++)
+                for (int b = 0; b < t; b++) d[a * t + b] = vf_load(tile + a * rows + b * cols + c);
+            transform_source(m, d, v);
+            for (int k = 0; k < t * t; k++) vf_store(to + k * apart + c, v[k]);
+            if (c + VL >= channels) break;
+        }
+    }
+}
+
+#define SHORT 128 /* channels: with no more than these all places of some rows are one call */
+
+/* The products of a panel: [place][tile][NR] */
+static void multiply(const soma__conv_way *w, const float *packed, int vectors, const float *source, int64_t n, float *products) {
+    const int most = tile_rows(vectors);
+    const int64_t channels = w->in, places = soma__conv_places(w), pieces = (n + most - 1) / most, together = channels <= SHORT ? places : 1;
+    const int64_t a_apart = soma__conv_apart(w, channels), b_apart = channels * vectors * VL, c_apart = soma__conv_apart(w, NR);
+    stretch all = {0, 0, channels};
+    columns q = {.as = 1, .k = &all, .n_k = 1, .vectors = vectors, .start = true, .places = together};
+    q.a_apart = a_apart, q.b_apart = b_apart, q.c_apart = c_apart;
+    for (int64_t k = 0; k < places; k += together)
+        for (int64_t p = 0; p < pieces; p++) {
+            int64_t first = n * p / pieces, rows = n * (p + 1) / pieces - first;
+            const float *a[MR];
+            float *c[MR];
+            for (int64_t r = 0; r < rows; r++) a[r] = source + k * a_apart + (first + r) * channels, c[r] = products + k * c_apart + (first + r) * NR;
+            q.b = packed + k * b_apart;
+            SOMA_KERNEL(conv_tile)((int)rows, &q, a, c);
+        }
+}
+
+/* Where results go: rows and columns of pixels, those that there are. */
+typedef struct target {
+    float *to;
+    int64_t row, col, rows;
+} target;
+
+SIMD_FN void write_tiles(int m, const soma__conv_way *w, const float *products, int vectors, int64_t first, int64_t n, const target *g) {
+    const int t = m + 2;
+    const int64_t apart = soma__conv_apart(w, NR), row = g->row, col = g->col;
+    walk at = walk_from(w, first);
+    for (int64_t i = 0; i < n; i++, walk_on(w, &at)) {
+        int64_t y = at.row * m, x = at.col * m;
+        bool whole = y + m <= g->rows && x + m <= w->to[2];
+        float *to = g->to + y * row + x * col;
+        for (int e = 0; e < vectors * VL; e += VL) {
+            vf d[PLACES], r[PLACES];
+            for (int k = 0; k < t * t; k++) d[k] = vf_load(products + k * apart + i * NR + e);
+            transform_results(m, d, r);
+            for (int a = 0; a < m; a++)
+                for (int b = 0; b < m; b++)
+                    if (whole || (y + a < g->rows && x + b < w->to[2])) vf_store(to + a * row + b * col + e, r[a * m + b]);
+        }
+    }
+}
+
+/* A block of whole rows to where it belongs. */
+static void scatter(const job *j, const share *k, int64_t y, int64_t rows, const float *block) {
+    float *out = (float *)j->c->out.data + k->sample * j->out_step[0] + k->col * j->out_step[1] + y * j->out_step[3];
+    int64_t width = j->w->to[2], cs = j->out_step[1];
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t x = 0; x < width && cs == 1; x++)
+            memcpy(out + i * j->out_step[3] + x * j->out_step[4], block + (i * width + x) * k->ld, (size_t)k->cols * sizeof *block);
+    for (int64_t e = 0; e < k->cols && cs != 1; e++)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t x = 0; x < width; x++) out[e * cs + i * j->out_step[3] + x * j->out_step[4]] = block[(i * width + x) * k->ld + e];
+}
+
+void SOMA_KERNEL(conv_winograd)(void *arg, int64_t at, int slot) {
+    const job *j = arg;
+    const soma__conv_way *w = j->w;
+    const soma__pass *pass = j->c->pass;
+    share k = begin(j, at, slot);
+    int64_t places = soma__conv_places(w), step = w->group * w->tile, width = w->to[2], lo = k.band.lo[1], hi = k.band.hi[1];
+    float *source = k.rest, *products = source + places * soma__conv_apart(w, w->in);
+    float *block = products + places * soma__conv_apart(w, NR);
+    for (int64_t y = lo; y < hi; y += step) {
+        int64_t rows = hi - y < step ? hi - y : step, tiles = (rows + w->tile - 1) / w->tile * w->tiles[1];
+        const float *x = k.x + (y - lo) * w->step[1];
+        target g = {block, width * k.ld, k.ld, rows};
+        if (j->direct) {
+            g = (target){(float *)j->c->out.data + k.sample * j->out_step[0] + y * j->out_step[3], j->out_step[3], j->out_step[4], rows};
+            g.to += k.col;
+        }
+        for (int64_t first = 0; first < tiles; first += w->at_once) {
+            int64_t n = tiles - first < w->at_once ? tiles - first : w->at_once;
+            if (w->tile == 2) read_tiles(2, j, x, first, n, source);
+            else read_tiles(4, j, x, first, n, source);
+            for (int64_t c = 0; c < k.cols; c += NR) {
+                int64_t col = k.col + c;
+                int vectors = panel_width(w, col / NR) == NR ? 2 : 1;
+                multiply(w, j->packed + col * places * w->in, vectors, source, n, products);
+                target part = {g.to + c, g.row, g.col, g.rows};
+                if (w->tile == 2) write_tiles(2, w, products, vectors, first, n, &part);
+                else write_tiles(4, w, products, vectors, first, n, &part);
+            }
+        }
+        if (pass) pass->block(pass, k.sample * w->to[1] * width + y * width, rows * width, k.col, k.cols, block, k.ld);
+        else if (!j->direct) scatter(j, &k, y, rows, block);
+    }
+}

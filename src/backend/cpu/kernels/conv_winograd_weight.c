@@ -1,0 +1,178 @@
+/* The gradient of a convolution by its weight, by Winograd's way: tiles of the input are transformed, results of the output's gradient are spread
+ * over the places of a tile, and each place is a product whose k runs over tiles. Chains of 512 tiles are pieces of work of their own. */
+#include "backend/cpu/kernels/conv_chains.h"
+#include "backend/cpu/kernels/conv_tile.h"
+
+#include <string.h>
+
+SOMA__WINOGRAD(vf, SIMD_FN, vf_add, vf_sub, vf_mul, vf_fma, vf_set1)
+
+#define PLACES SOMA__WINOGRAD_MOST
+#define CHAIN SOMA__WINOGRAD_CHAIN
+
+typedef struct job {
+    const soma__call *c;
+    const soma__conv_way *w;
+    float *parts, *own;
+    int64_t own_size, tiles, chains; /* tiles of all samples */
+    int64_t width, per, slices;      /* output channels in whole vectors; of a piece, and pieces of them */
+} job;
+
+/* What a thread has of its own. */
+typedef struct desk {
+    float *room, *grads, *source, *spread; /* source [place][tile][channel], spread [place][panel][tile][NR or VL] */
+} desk;
+
+/* Some tiles of a row of tiles: the source from x, and where they go in the block. */
+typedef struct run {
+    const float *x, *g;
+    int64_t from, n, to;
+} run;
+
+/* Channels are VL or more; the last vector may lie over the one before. */
+SIMD_FN void read_tiles(int m, const job *j, const run *r, float *source) {
+    const soma__conv_way *w = j->w;
+    const int t = m + 2;
+    int64_t channels = w->in, apart = soma__conv_apart(w, channels), rows = w->step[1], cols = w->step[2];
+    for (int64_t i = 0; i < r->n; i++) {
+        const float *tile = r->x + (r->from + i) * m * cols;
+        float *to = source + (r->to + i) * channels;
+        for (int64_t c = 0;; c += VL) {
+            if (c > channels - VL) c = channels - VL;
+            vf d[PLACES], v[PLACES];
+            for (int a = 0; a < t; a++)
+                for (int b = 0; b < t; b++) d[a * t + b] = vf_load(tile + a * rows + b * cols + c);
+            transform_source(m, d, v);
+            for (int k = 0; k < t * t; k++) vf_store(to + k * apart + c, v[k]);
+            if (c + VL >= channels) break;
+        }
+    }
+}
+
+SIMD_FN void spread_tiles(int m, const job *j, const run *r, int64_t first, int64_t end, float *spread) {
+    const soma__conv_way *w = j->w;
+    const int t = m + 2;
+    int64_t row = w->tiles[1] * m * j->width, apart = soma__conv_apart(w, j->per);
+    for (int64_t i = 0; i < r->n; i++)
+        for (int64_t e = first; e < end; e += VL) {
+            int64_t panel = e / NR * NR, width = j->width - panel > VL ? NR : VL;
+            const float *g = r->g + (r->from + i) * m * j->width + e;
+            float *to = spread + (panel - first) * w->at_once + (r->to + i) * width + (e - panel);
+            vf y[PLACES], d[PLACES];
+            for (int a = 0; a < m; a++)
+                for (int b = 0; b < m; b++) y[a * m + b] = vf_load(g + a * row + b * j->width);
+            spread_results(m, y, d);
+            for (int k = 0; k < t * t; k++) vf_store(to + k * apart, d[k]);
+        }
+}
+
+/* The output's gradients of a row of tiles, channels side by side in whole vectors: zeros where there are none. */
+static void copy_grads(const job *j, int64_t sample, int64_t y, float *to) {
+    const soma__conv_way *w = j->w;
+    const soma__operand *g = &j->c->in[1];
+    int64_t cs = g->strides[1], cols = w->tiles[1] * w->tile;
+    for (int64_t a = y; a < y + w->tile; a++)
+        for (int64_t b = 0; b < cols; b++, to += j->width) {
+            const float *from = (const float *)g->data + sample * g->strides[0] + a * g->strides[2] + b * g->strides[3];
+            int64_t n = a < w->to[1] && b < w->to[2] ? w->out : 0;
+            if (cs == 1 && n == j->width)
+                for (int64_t e = 0; e < n; e += VL) vf_store(to + e, vf_load(from + e));
+            else
+                for (int64_t e = 0; e < j->width; e++) to[e] = e < n ? from[e * cs] : 0;
+        }
+}
+
+/* Tiles from `at` on, n of them, on the desk. */
+static void bring(const job *j, int64_t at, int64_t n, int64_t first, int64_t end, const desk *d) {
+    const soma__conv_way *w = j->w;
+    for (int64_t done = 0; done < n;) {
+        int64_t row = (at + done) / w->tiles[1], sample = row / w->tiles[0], band = row % w->tiles[0];
+        run r = {.from = (at + done) % w->tiles[1], .to = done, .g = d->grads, .x = d->room};
+        r.n = w->tiles[1] - r.from < n - done ? w->tiles[1] - r.from : n - done;
+        soma__conv_band b;
+        soma__conv_band_of(w, band, &b);
+        if (w->copies) soma__conv_copy(w, &b, j->c->in[0].data, sample, d->room);
+        else r.x = (const float *)j->c->in[0].data + sample * w->lies[0] + b.first[1] * w->step[1] + b.first[2] * w->step[2];
+        copy_grads(j, sample, band * w->tile, d->grads);
+        if (w->tile == 2) read_tiles(2, j, &r, d->source), spread_tiles(2, j, &r, first, end, d->spread);
+        else read_tiles(4, j, &r, d->source), spread_tiles(4, j, &r, first, end, d->spread);
+        done += r.n;
+    }
+}
+
+/* All products of the tiles on the desk. */
+static void multiply(const job *j, int64_t n, int64_t first, int64_t end, bool start, const desk *d, float *part) {
+    const soma__conv_way *w = j->w;
+    int64_t channels = w->in;
+    stretch all = {0, 0, n};
+    for (int64_t k = 0; k < soma__conv_places(w); k++)
+        for (int64_t col = first; col < end; col += NR) {
+            int vectors = j->width - col > VL ? 2 : 1;
+            int64_t most = tile_rows(vectors), pieces = (channels + most - 1) / most;
+            columns q = {.as = channels, .k = &all, .n_k = 1, .vectors = vectors, .start = start, .places = 1};
+            q.b = d->spread + k * soma__conv_apart(w, j->per) + (col - first) * w->at_once;
+            for (int64_t p = 0; p < pieces; p++) {
+                int64_t from = channels * p / pieces, rows = channels * (p + 1) / pieces - from;
+                const float *a[MR];
+                float *c[MR];
+                for (int64_t r = 0; r < rows; r++)
+                    a[r] = d->source + k * soma__conv_apart(w, channels) + from + r, c[r] = part + (k * channels + from + r) * j->width + col;
+                SOMA_KERNEL(conv_tile)((int)rows, &q, a, c);
+            }
+        }
+}
+
+static void piece(void *arg, int64_t at, int slot) {
+    const job *j = arg;
+    const soma__conv_way *w = j->w;
+    int64_t chain = at / j->slices, first = at % j->slices * j->per, end = first + j->per < j->width ? first + j->per : j->width;
+    int64_t from = chain * CHAIN
+    , to = from + CHAIN
+    < j->tiles ? from + CHAIN : j->tiles, places = soma__conv_places(w);
+    if (first >= end) return;
+    desk d = {.room = j->own + slot * j->own_size};
+    d.grads = d.room + (w->copies ? soma__conv_room(w) : 0);
+    d.source = d.grads + w->tile * w->tile * w->tiles[1] * j->width;
+    d.spread = d.source + places * soma__conv_apart(w, w->in);
+    for (int64_t t = from; t < to; t += w->at_once) {
+        int64_t n = to - t < w->at_once ? to - t : w->at_once;
+        bring(j, t, n, first, end, &d);
+        multiply(j, n, first, end, t == from, &d, j->parts + chain * places * w->in * j->width);
+    }
+}
+
+SIMD_FN void gather(int m, const float *rows, int64_t apart, int64_t n, float *out, int64_t across) {
+    vf u[PLACES], g[9];
+    float lanes[9][VL];
+    for (int k = 0; k < (m + 2) * (m + 2); k++) u[k] = vf_load(rows + k * apart);
+    gather_filter(m, u, g);
+    for (int k = 0; k < 9; k++) vf_store(lanes[k], g[k]);
+    for (int64_t e = 0; e < n; e++)
+        for (int k = 0; k < 9; k++) out[e * across + k] = lanes[k][e];
+}
+
+/* An input channel's filters. */
+static void finish(void *arg, int64_t i, int slot) {
+    (void)slot;
+    const job *j = arg;
+    const soma__conv_way *w = j->w;
+    int64_t places = soma__conv_places(w), apart = w->in * j->width;
+    float *rows = j->parts + i * j->width, *out = (float *)j->c->out.data + i * 9;
+    for (int64_t k = 0; k < places; k++) add_chains(rows + k * apart, j->chains, places * apart, j->width);
+    for (int64_t e = 0; e < w->out; e += VL) {
+        int64_t n = w->out - e < VL ? w->out - e : VL;
+        if (w->tile == 2) gather(2, rows + e, apart, n, out + e * w->in * 9, w->in * 9);
+        else gather(4, rows + e, apart, n, out + e * w->in * 9, w->in * 9);
+    }
+}
+
+void SOMA_KERNEL(conv_winograd_weight)(const soma__call *c, const soma__conv_way *w) {
+    job j = {.c = c, .w = w, .tiles = w->n * w->tiles[0] * w->tiles[1], .chains = soma__conv_weight_chains(w), .slices = 1};
+    j.width = (w->out + VL - 1) / VL * VL, j.own_size = soma__conv_weight_own(w);
+    j.own = c->scratch, j.parts = j.own + j.own_size * soma__pool_threads(c->env->pool);
+    while (j.chains * j.slices < 8 && j.width / j.slices > 128) j.slices++;
+    j.per = ((j.width + j.slices - 1) / j.slices + NR - 1) / NR * NR;
+    double work = (double)j.tiles * (double)(soma__conv_places(w) * w->in) * (double)w->out / (VL * 8);
+    soma__pool_run(c->env->pool, piece, &j, j.chains * j.slices, work);
+    soma__pool_run(c->env->pool, finish, &j, w->in, (double)(j.chains * soma__conv_places(w) * w->in * j.width) * 0.2);
+}
