@@ -50,7 +50,7 @@ static inline int of_phase(const job *j, const segment *s, int64_t f, int64_t a_
 typedef struct share {
     soma__conv_band band;
     int64_t sample, col, cols, ld; /* ld: of the block */
-    const float *x;                /* what is read: the place of the band's first result */
+    const float *x;                /* what is read: the place of the band's first result; with tiles the sample, where it isn't copied */
     float *rest;                   /* the thread's memory behind the room */
 } share;
 static inline share begin(const job *j, int64_t at, int slot) {
@@ -64,7 +64,7 @@ static inline share begin(const job *j, int64_t at, int slot) {
         k.x = k.rest, k.rest += soma__conv_room(w);
     } else {
         k.x += k.sample * w->lies[0];
-        for (int d = 0; d < 3; d++) k.x += k.band.first[d] * w->step[d];
+        for (int d = 0; d < 3 && !w->tile; d++) k.x += k.band.first[d] * w->step[d];
     }
     return k;
 }

@@ -1,13 +1,10 @@
 /* Winograd's way through a convolution's pixels: tiles of a band are transformed, each of their places is a product of [tiles, channels] by a panel
  * of the transformed weight, and the products are transformed to results while they are in the cache. Vectors run along channels. */
-#include "backend/cpu/kernels/conv_job.h"
+#include "backend/cpu/kernels/conv_winograd.h"
 #include "backend/cpu/elementwise.h"
+#include "backend/cpu/kernels/conv_job.h"
 
 #include <string.h>
-
-SOMA__WINOGRAD(vf, SIMD_FN, vf_add, vf_sub, vf_mul, vf_fma, vf_set1)
-
-#define PLACES SOMA__WINOGRAD_MOST
 
 /* A vector of filters from the weight's elements (o, i): those of a panel's channels. m is a constant wherever this is inlined. */
 SIMD_FN void pack_filters(int m, const job *j, int64_t first, int64_t n, int64_t i, float *to, int64_t apart) {
@@ -48,33 +45,21 @@ static inline void walk_on(const soma__conv_way *w, walk *at) {
     if (++at->col == w->tiles[1]) at->col = 0, at->row++;
 }
 
-/* What tiles are read from: [place][tile][channel]. Channels are VL or more; the last vector may lie over the one before. */
-SIMD_FN void read_tiles(int m, const job *j, const float *x, int64_t first, int64_t n, float *to) {
-    const soma__conv_way *w = j->w;
-    const int t = m + 2;
-    const int64_t channels = w->in, apart = soma__conv_apart(w, channels), rows = w->step[1], cols = w->step[2];
+/* What tiles are read from: [place][tile][channel]; y and x: where the first tile of all lies. */
+SIMD_FN void read_tiles(int m, const soma__conv_way *w, const picture *p, int64_t y, int64_t x, int64_t first, int64_t n, float *to) {
+    const int64_t apart = soma__conv_apart(w, p->channels);
     walk at = walk_from(w, first);
-    for (int64_t i = 0; i < n; i++, to += channels, walk_on(w, &at)) {
-        const float *tile = x + at.row * m * rows + at.col * m * cols;
-        for (int64_t c = 0;; c += VL) {
-            if (c > channels - VL) c = channels - VL;
-            vf d[PLACES], v[PLACES];
-            for (int a = 0; a < t; a++)
-                for (int b = 0; b < t; b++) d[a * t + b] = vf_load(tile + a * rows + b * cols + c);
-            transform_source(m, d, v);
-            for (int k = 0; k < t * t; k++) vf_store(to + k * apart + c, v[k]);
-            if (c + VL >= channels) break;
-        }
-    }
+    for (int64_t i = 0; i < n; i++, to += p->channels, walk_on(w, &at)) read_tile(m, p, y + at.row * m, x + at.col * m, to, apart);
 }
 
-#define SHORT 128 /* channels: with no more than these all places of some rows are one call */
+#define APART (SOMA__CONV_TILES * NR + 16) /* floats from one place of products to the next: a constant makes cheap addresses */
+#define SHORT 128                          /* channels: with no more than these all places of some rows are one call */
 
 /* The products of a panel: [place][tile][NR] */
 static void multiply(const soma__conv_way *w, const float *packed, int vectors, const float *source, int64_t n, float *products) {
     const int most = tile_rows(vectors);
     const int64_t channels = w->in, places = soma__conv_places(w), pieces = (n + most - 1) / most, together = channels <= SHORT ? places : 1;
-    const int64_t a_apart = soma__conv_apart(w, channels), b_apart = channels * vectors * VL, c_apart = soma__conv_apart(w, NR);
+    const int64_t a_apart = soma__conv_apart(w, channels), b_apart = channels * vectors * VL, c_apart = APART;
     stretch all = {0, 0, channels};
     columns q = {.as = 1, .k = &all, .n_k = 1, .vectors = vectors, .start = true, .places = together};
     q.a_apart = a_apart, q.b_apart = b_apart, q.c_apart = c_apart;
@@ -97,7 +82,7 @@ typedef struct target {
 
 SIMD_FN void write_tiles(int m, const soma__conv_way *w, const float *products, int vectors, int64_t first, int64_t n, const target *g) {
     const int t = m + 2;
-    const int64_t apart = soma__conv_apart(w, NR), row = g->row, col = g->col;
+    const int64_t apart = APART, row = g->row, col = g->col;
     walk at = walk_from(w, first);
     for (int64_t i = 0; i < n; i++, walk_on(w, &at)) {
         int64_t y = at.row * m, x = at.col * m;
@@ -132,11 +117,12 @@ void SOMA_KERNEL(conv_winograd)(void *arg, int64_t at, int slot) {
     const soma__pass *pass = j->c->pass;
     share k = begin(j, at, slot);
     int64_t places = soma__conv_places(w), step = w->group * w->tile, width = w->to[2], lo = k.band.lo[1], hi = k.band.hi[1];
-    float *source = k.rest, *products = source + places * soma__conv_apart(w, w->in);
-    float *block = products + places * soma__conv_apart(w, NR);
+    float *stage = k.rest, *source = stage + places * w->in, *products = source + places * soma__conv_apart(w, w->in);
+    float *block = products + places * APART;
+    int64_t at_y, at_x;
+    const picture p = picture_of(w, &k.band, k.x, &at_y, &at_x, stage);
     for (int64_t y = lo; y < hi; y += step) {
         int64_t rows = hi - y < step ? hi - y : step, tiles = (rows + w->tile - 1) / w->tile * w->tiles[1];
-        const float *x = k.x + (y - lo) * w->step[1];
         target g = {block, width * k.ld, k.ld, rows};
         if (j->direct) {
             g = (target){(float *)j->c->out.data + k.sample * j->out_step[0] + y * j->out_step[3], j->out_step[3], j->out_step[4], rows};
@@ -144,8 +130,8 @@ void SOMA_KERNEL(conv_winograd)(void *arg, int64_t at, int slot) {
         }
         for (int64_t first = 0; first < tiles; first += w->at_once) {
             int64_t n = tiles - first < w->at_once ? tiles - first : w->at_once;
-            if (w->tile == 2) read_tiles(2, j, x, first, n, source);
-            else read_tiles(4, j, x, first, n, source);
+            if (w->tile == 2) read_tiles(2, w, &p, at_y + y - lo, at_x, first, n, source);
+            else read_tiles(4, w, &p, at_y + y - lo, at_x, first, n, source);
             for (int64_t c = 0; c < k.cols; c += NR) {
                 int64_t col = k.col + c;
                 int vectors = panel_width(w, col / NR) == NR ? 2 : 1;

@@ -1,13 +1,10 @@
 /* The gradient of a convolution by its weight, by Winograd's way: tiles of the input are transformed, results of the output's gradient are spread
  * over the places of a tile, and each place is a product whose k runs over tiles. Chains of 512 tiles are pieces of work of their own. */
 #include "backend/cpu/kernels/conv_chains.h"
-#include "backend/cpu/kernels/conv_tile.h"
+#include "backend/cpu/kernels/conv_winograd.h"
 
 #include <string.h>
 
-SOMA__WINOGRAD(vf, SIMD_FN, vf_add, vf_sub, vf_mul, vf_fma, vf_set1)
-
-#define PLACES SOMA__WINOGRAD_MOST
 #define CHAIN SOMA__WINOGRAD_CHAIN
 
 typedef struct job {
@@ -20,83 +17,64 @@ typedef struct job {
 
 /* What a thread has of its own. */
 typedef struct desk {
-    float *room, *grads, *source, *spread; /* source [place][tile][channel], spread [place][panel][tile][NR or VL] */
+    float *room, *stage, *grads, *source, *spread; /* source [place][tile][channel], spread [place][panel][tile][NR or VL] */
 } desk;
 
-/* Some tiles of a row of tiles: the source from x, and where they go in the block. */
-typedef struct run {
-    const float *x, *g;
-    int64_t from, n, to;
-} run;
-
-/* Channels are VL or more; the last vector may lie over the one before. */
-SIMD_FN void read_tiles(int m, const job *j, const run *r, float *source) {
-    const soma__conv_way *w = j->w;
+/* A tile of the output's gradient, spread: some of its channels. */
+SIMD_FN void spread_tile(int m, const job *j, const picture *g, int64_t y, int64_t x, int64_t first, int64_t end, int64_t at, float *spread) {
     const int t = m + 2;
-    int64_t channels = w->in, apart = soma__conv_apart(w, channels), rows = w->step[1], cols = w->step[2];
-    for (int64_t i = 0; i < r->n; i++) {
-        const float *tile = r->x + (r->from + i) * m * cols;
-        float *to = source + (r->to + i) * channels;
-        for (int64_t c = 0;; c += VL) {
-            if (c > channels - VL) c = channels - VL;
-            vf d[PLACES], v[PLACES];
-            for (int a = 0; a < t; a++)
-                for (int b = 0; b < t; b++) d[a * t + b] = vf_load(tile + a * rows + b * cols + c);
-            transform_source(m, d, v);
-            for (int k = 0; k < t * t; k++) vf_store(to + k * apart + c, v[k]);
-            if (c + VL >= channels) break;
-        }
+    const int64_t apart = soma__conv_apart(j->w, j->per);
+    int64_t row, col;
+    const float *tile = tile_at(g, m, y, x, &row, &col);
+    for (int64_t e = first; e < end; e += VL) {
+        int64_t panel = e / NR * NR, width = j->width - panel > VL ? NR : VL, n = g->channels - e < VL ? g->channels - e : VL;
+        float *to = spread + (panel - first) * j->w->at_once + at * width + (e - panel);
+        vf r[PLACES], d[PLACES];
+        for (int a = 0; a < m; a++)
+            for (int b = 0; b < m; b++) {
+                const float *from = tile + a * row + b * col + e;
+                r[a * m + b] = n == VL ? vf_load(from) : vf_loadn(from, n);
+            }
+        spread_results(m, r, d);
+        for (int k = 0; k < t * t; k++) vf_store(to + k * apart, d[k]);
     }
 }
 
-SIMD_FN void spread_tiles(int m, const job *j, const run *r, int64_t first, int64_t end, float *spread) {
-    const soma__conv_way *w = j->w;
-    const int t = m + 2;
-    int64_t row = w->tiles[1] * m * j->width, apart = soma__conv_apart(w, j->per);
-    for (int64_t i = 0; i < r->n; i++)
-        for (int64_t e = first; e < end; e += VL) {
-            int64_t panel = e / NR * NR, width = j->width - panel > VL ? NR : VL;
-            const float *g = r->g + (r->from + i) * m * j->width + e;
-            float *to = spread + (panel - first) * w->at_once + (r->to + i) * width + (e - panel);
-            vf y[PLACES], d[PLACES];
-            for (int a = 0; a < m; a++)
-                for (int b = 0; b < m; b++) y[a * m + b] = vf_load(g + a * row + b * j->width);
-            spread_results(m, y, d);
-            for (int k = 0; k < t * t; k++) vf_store(to + k * apart, d[k]);
-        }
-}
-
-/* The output's gradients of a row of tiles, channels side by side in whole vectors: zeros where there are none. */
-static void copy_grads(const job *j, int64_t sample, int64_t y, float *to) {
-    const soma__conv_way *w = j->w;
+/* The output's gradients of a row of tiles, channels side by side. */
+static picture grads_of(const job *j, int64_t sample, int64_t *y, const desk *d) {
     const soma__operand *g = &j->c->in[1];
-    int64_t cs = g->strides[1], cols = w->tiles[1] * w->tile;
-    for (int64_t a = y; a < y + w->tile; a++)
-        for (int64_t b = 0; b < cols; b++, to += j->width) {
-            const float *from = (const float *)g->data + sample * g->strides[0] + a * g->strides[2] + b * g->strides[3];
-            int64_t n = a < w->to[1] && b < w->to[2] ? w->out : 0;
-            if (cs == 1 && n == j->width)
-                for (int64_t e = 0; e < n; e += VL) vf_store(to + e, vf_load(from + e));
-            else
-                for (int64_t e = 0; e < j->width; e++) to[e] = e < n ? from[e * cs] : 0;
-        }
+    const float *from = (const float *)g->data + sample * g->strides[0];
+    int64_t cs = g->strides[1], rows = g->shape[2], cols = g->shape[3], channels = j->w->out;
+    if (cs == 1) return (picture){from, rows, cols, g->strides[2], g->strides[3], channels, d->stage};
+    float *to = d->grads;
+    rows = rows - *y < j->w->tile ? rows - *y : j->w->tile;
+    for (int64_t a = *y; a < *y + rows; a++)
+        for (int64_t b = 0; b < cols; b++)
+            for (int64_t e = 0; e < channels; e++) *to++ = from[a * g->strides[2] + b * g->strides[3] + e * cs];
+    *y = 0;
+    return (picture){d->grads, rows, cols, cols * channels, channels, channels, d->stage};
 }
 
 /* Tiles from `at` on, n of them, on the desk. */
 static void bring(const job *j, int64_t at, int64_t n, int64_t first, int64_t end, const desk *d) {
     const soma__conv_way *w = j->w;
+    const int64_t apart = soma__conv_apart(w, w->in);
     for (int64_t done = 0; done < n;) {
-        int64_t row = (at + done) / w->tiles[1], sample = row / w->tiles[0], band = row % w->tiles[0];
-        run r = {.from = (at + done) % w->tiles[1], .to = done, .g = d->grads, .x = d->room};
-        r.n = w->tiles[1] - r.from < n - done ? w->tiles[1] - r.from : n - done;
+        int64_t line = (at + done) / w->tiles[1], sample = line / w->tiles[0], band = line % w->tiles[0], col = (at + done) % w->tiles[1];
+        int64_t end_col = col + n - done < w->tiles[1] ? col + n - done : w->tiles[1], y, x, g_y = band * w->tile;
         soma__conv_band b;
         soma__conv_band_of(w, band, &b);
         if (w->copies) soma__conv_copy(w, &b, j->c->in[0].data, sample, d->room);
-        else r.x = (const float *)j->c->in[0].data + sample * w->lies[0] + b.first[1] * w->step[1] + b.first[2] * w->step[2];
-        copy_grads(j, sample, band * w->tile, d->grads);
-        if (w->tile == 2) read_tiles(2, j, &r, d->source), spread_tiles(2, j, &r, first, end, d->spread);
-        else read_tiles(4, j, &r, d->source), spread_tiles(4, j, &r, first, end, d->spread);
-        done += r.n;
+        picture p = picture_of(w, &b, w->copies ? d->room : (const float *)j->c->in[0].data + sample * w->lies[0], &y, &x, d->stage);
+        picture g = grads_of(j, sample, &g_y, d);
+        for (; col < end_col; col++, done++)
+            if (w->tile == 2) {
+                read_tile(2, &p, y, x + col * 2, d->source + done * w->in, apart);
+                spread_tile(2, j, &g, g_y, col * 2, first, end, done, d->spread);
+            } else {
+                read_tile(4, &p, y, x + col * 4, d->source + done * w->in, apart);
+                spread_tile(4, j, &g, g_y, col * 4, first, end, done, d->spread);
+            }
     }
 }
 
@@ -131,8 +109,9 @@ static void piece(void *arg, int64_t at, int slot) {
     < j->tiles ? from + CHAIN : j->tiles, places = soma__conv_places(w);
     if (first >= end) return;
     desk d = {.room = j->own + slot * j->own_size};
-    d.grads = d.room + (w->copies ? soma__conv_room(w) : 0);
-    d.source = d.grads + w->tile * w->tile * w->tiles[1] * j->width;
+    d.stage = d.room + (w->copies ? soma__conv_room(w) : 0);
+    d.grads = d.stage + places * (w->in > w->out ? w->in : w->out);
+    d.source = d.grads + w->tile * w->to[2] * w->out;
     d.spread = d.source + places * soma__conv_apart(w, w->in);
     for (int64_t t = from; t < to; t += w->at_once) {
         int64_t n = to - t < w->at_once ? to - t : w->at_once;
