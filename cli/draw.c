@@ -1,20 +1,18 @@
 /* Figures in a terminal: two rows of pixels in a line, by half blocks with colour where there is colour, else by characters. */
 #include "figure.h"
 
-static const uint8_t *pixel(const soma_image *i, int64_t y, int64_t x) { return i->pixels + (y * i->width + x) * i->channels; }
+static void colour_of(const soma_image *i, int64_t y, int64_t x, int rgb[3]) {
+    for (int c = 0; c < 3; c++) rgb[c] = i->pixels[(y * i->width + x) * i->channels + (i->channels == 3 ? c : 0)];
+}
 
 static void pixel_pair(const soma_image *i, int64_t y, int64_t x, bool colours) {
     static const char ramp[] = " .:-=+*#%@";
-    const uint8_t *top = pixel(i, y, x), *bottom = y + 1 < i->height ? pixel(i, y + 1, x) : NULL;
-    int g = i->channels == 3 ? 1 : 0, b = i->channels == 3 ? 2 : 0;
-    if (!colours) {
-        if (!bottom) bottom = top;
-        putchar(ramp[(299 * (top[0] + bottom[0]) + 587 * (top[g] + bottom[g]) + 114 * (top[b] + bottom[b])) * 9 / 510000]);
-        return;
-    }
-    printf("\033[38;2;%d;%d;%d", top[0], top[g], top[b]);
-    if (bottom) printf(";48;2;%d;%d;%d", bottom[0], bottom[g], bottom[b]);
-    printf(bottom ? "m\xe2\x96\x80" : ";49m\xe2\x96\x80"); /* below an odd last row is the terminal */
+    bool whole = y + 1 < i->height; /* below an odd last row is the terminal */
+    int top[3], bottom[3];
+    colour_of(i, y, x, top), colour_of(i, whole ? y + 1 : y, x, bottom);
+    if (!colours) putchar(ramp[(299 * (top[0] + bottom[0]) + 587 * (top[1] + bottom[1]) + 114 * (top[2] + bottom[2])) * 9 / 510000]);
+    else if (whole) printf("\033[38;2;%d;%d;%d;48;2;%d;%d;%dm\xe2\x96\x80", top[0], top[1], top[2], bottom[0], bottom[1], bottom[2]);
+    else printf("\033[38;2;%d;%d;%d;49m\xe2\x96\x80", top[0], top[1], top[2]);
 }
 
 /* Text in a column of a width, cut where it is longer. */
@@ -41,7 +39,6 @@ static void row(soma_context *ctx, const cli_block *b, const soma_image *const *
         }
         putchar('\n');
     }
-    bool said = false;
     for (int l = 0; l < 2; l++) {
         bool any = false;
         for (int k = first; k < last; k++) any = any || b->tiles[k].lines[l];
@@ -50,9 +47,8 @@ static void row(soma_context *ctx, const cli_block *b, const soma_image *const *
             putchar(' ');
         }
         if (any) putchar('\n');
-        said = said || any;
     }
-    if (said || last < b->n) putchar('\n');
+    putchar('\n');
 }
 
 static void draw_tiles(soma_context *ctx, const cli_block *b) {

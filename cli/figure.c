@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 960, MARGIN = 16, GAP = 8, TITLE = 26, LINE = 14, NAME = 20 };
+enum { PAGE = 960, MARGIN = 16, GAP = 8, TITLE = 26, LINE = 14, WORDS = 140 };
 static const double small = 11, large = 13;
 
 soma_image *cli_image(soma_context *ctx, int64_t height, int64_t width, int64_t channels) {
@@ -101,7 +101,8 @@ static int put_tiles(cli_page *p, const cli_block *b, int top) {
         for (int l = 0; l < 2 && b->tiles[k].lines[l]; l++) {
             int width = wide(b->tiles[k].lines[l], small);
             lines = l + 1 > lines ? l + 1 : lines;
-            cell = width > cell && width <= 120 ? width : cell < 120 && width > 120 ? 120 : cell;
+            width = width < WORDS ? width : WORDS;
+            cell = width > cell ? width : cell;
         }
     }
     int fit = (PAGE - 2 * MARGIN + GAP) / (cell + GAP), row = high + lines * LINE + GAP;

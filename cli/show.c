@@ -80,12 +80,12 @@ int cli_show(int argc, char **argv, const cli_command *self) {
     int64_t threads = 0;
     const cli_option options[] = {
         {"--filters", NULL, "what the first layer looks for: its weights", CLI_FLAG, &w.filters},
-        {"--features", "PHOTO", "what each layer makes of a PNG or JPEG file,", CLI_TEXT, &w.features},
-        {"--saliency", "PHOTO", "the pixels that the answer hangs on; \"test:3\" as", CLI_TEXT, &w.saliency},
-        {"--grad-cam", "PHOTO", "the places that speak for it;  PHOTO: test sample 3", CLI_TEXT, &w.grad_cam},
+        {"--features", "PHOTO", "what each layer makes of a file, or of sample test:3", CLI_TEXT, &w.features},
+        {"--saliency", "PHOTO", "the pixels that the answer hangs on", CLI_TEXT, &w.saliency},
+        {"--grad-cam", "PHOTO", "the places in it that speak for the answer", CLI_TEXT, &w.grad_cam},
         {"--confusion", NULL, "which class was taken for which", CLI_FLAG, &w.confusion},
         {"--mistakes", NULL, "the worst mistakes on the test data", CLI_FLAG, &w.mistakes},
-        {"--augmented", NULL, "samples as epochs change them (also: soma data)", CLI_FLAG, &w.augmented},
+        {"--augmented", NULL, "what epochs make of samples (soma data, too)", CLI_FLAG, &w.augmented},
         {"--layer", "NAME", "of filters, features, grad-cam: its number or kind", CLI_TEXT, &s.layer},
         {"--class", "NAME", "of saliency, grad-cam; default: the predicted one", CLI_TEXT, &s.class},
         {"--most", "N", "maps of a layer (16), filters (64), mistakes (24)", CLI_INTEGER, &s.most},

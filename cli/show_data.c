@@ -76,7 +76,7 @@ bool cli_show_mistakes(cli_shown *s) {
                    : n   ? cli_figure_add(&s->figure, 96, 20, "the %lld worst of %lld mistakes with %lld samples, by their loss", (long long)most,
                                           (long long)n, (long long)a.n)
                          : cli_figure_add(&s->figure, 96, 20, "no mistakes with %lld samples", (long long)a.n);
-    for (int64_t k = 0; b && k < most; k++) {
+    for (int64_t k = 0; b && list && k < most; k++) {
         char is[100], said[100];
         int64_t i = list[k].i;
         snprintf(is, sizeof is, "is %.60s", soma_model_class_name(s->m, a.targets[i]));

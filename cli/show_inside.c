@@ -68,7 +68,7 @@ bool cli_show_filters(cli_shown *s) {
     if (s->layer && layer < 0) return false;
     const soma_layer_info *info = cli_layers(s->ctx, s->m);
     int64_t place = info ? find_weight(s, layer, &g) : -1;
-    if (soma_error_status(s->ctx) != SOMA_OK) return cli_error(s->ctx), false;
+    if (!info || soma_error_status(s->ctx) != SOMA_OK) return cli_error(s->ctx), false;
     if (place < 0 && layer >= 0)
         return cli_fail("--layer %s: layer %lld (%s) has no filters that are pictures", s->layer, (long long)layer, info[layer].kind), false;
     if (place < 0) return cli_fail("--filters: %s has no weights that are pictures", s->word), false;

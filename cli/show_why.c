@@ -62,6 +62,7 @@ bool cli_show_saliency(cli_shown *s, const char *photo) {
     double most = greatest(map, p.height * p.width);
     about(s, &p, class, text, sizeof text);
     cli_block *b = cli_figure_add(&s->figure, 224, 32, "saliency of %s", text);
+    if (b) b->columns = 2;
     cli_block_put(&s->figure, b, p.picture, "the photo", NULL);
     snprintf(text, sizeof text, "|d score / d pixel| to %.2g", most);
     return cli_block_put(&s->figure, b, heat(s->ctx, map, &p, most), text, NULL) || cli_error(s->ctx) == CLI_FINE;
@@ -80,8 +81,9 @@ bool cli_show_grad_cam(cli_shown *s, const char *photo) {
     about(s, &p, class, text, sizeof text);
     const soma_layer_info *info = cli_layers(s->ctx, s->m);
     cli_block *b = cli_figure_add(&s->figure, 224, 32, "Grad-CAM, layer %lld (%s), of %s", (long long)layer, info ? info[layer].kind : "", text);
+    if (b) b->columns = 3;
     cli_block_put(&s->figure, b, p.picture, "the photo", NULL);
-    snprintf(text, sizeof text, most > 0 ? "what speaks for it, to %.2g" : "nothing speaks for it", most);
+    snprintf(text, sizeof text, most > 0 ? "speaks for it, to %.2g" : "nothing speaks for it", most);
     cli_block_put(&s->figure, b, heat(s->ctx, map, &p, most), text, NULL);
     return cli_block_put(&s->figure, b, overlay(s->ctx, map, &p, most), "both", NULL) || cli_error(s->ctx) == CLI_FINE;
 }

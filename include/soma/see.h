@@ -20,8 +20,8 @@ SOMA_API soma_status soma_model_saliency(soma_model *m, const float *inputs, int
  * not scaled. layer is a place in the recipe, or -1 for soma_model_grad_cam_layer. SOMA_ERROR_RANGE for another layer, SOMA_ERROR_SHAPE for one that
  * gives no maps, SOMA_ERROR_UNSUPPORTED for a model without any. */
 SOMA_API soma_status soma_model_grad_cam(soma_model *m, int64_t layer, const float *inputs, int64_t class_number, float *map);
-/* The layer that Grad-CAM takes by itself: the last one with weights that gives maps and is a convolution, or a block that may hold some; -1: there
- * is none. */
+/* The layer that Grad-CAM takes by itself: the last convolution (or block with weights) that gives maps, or what follows it and keeps their shape, as
+ * an activation does; -1: there is none. */
 SOMA_API int64_t soma_model_grad_cam_layer(soma_model *m);
 
 /* The loss of each sample of a data set alone, as it is trained but for class weights, which divide out; in the data set's order. losses has room for

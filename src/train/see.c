@@ -75,12 +75,20 @@ soma_status soma_model_saliency(soma_model *m, const float *inputs, int64_t clas
 
 static bool gives_maps(const soma_layer_info *i) { return i->ndim == 3 && i->shape[1] * i->shape[2] > 1; }
 
-static int64_t last_layer(const soma_model *m, const soma_layer_info *info) {
+static bool convolves(const soma_layer_info *i) {
     static const char *const kinds[] = {"conv", "conv_transpose", "residual", "parallel", "repeat", "block"};
-    for (int64_t i = info ? (int64_t)m->recipe->n_layers - 1 : -1; i >= 0; i--)
-        for (size_t k = 0; gives_maps(&info[i]) && info[i].parameters > 0 && k < sizeof kinds / sizeof *kinds; k++)
-            if (strcmp(info[i].kind, kinds[k]) == 0) return i;
-    return -1;
+    for (size_t k = 0; gives_maps(i) && i->parameters > 0 && k < sizeof kinds / sizeof *kinds; k++)
+        if (strcmp(i->kind, kinds[k]) == 0) return true;
+    return false;
+}
+
+/* Behind the last convolution, and what keeps its shape: the paper's maps are rectified ones. Before the activation they often have no positive sum.
+ */
+static int64_t last_layer(const soma_model *m, const soma_layer_info *info) {
+    int64_t n = info ? (int64_t)m->recipe->n_layers : 0, i = n - 1;
+    while (i >= 0 && !convolves(&info[i])) i--;
+    while (i >= 0 && i + 1 < n && info[i + 1].ndim == 3 && memcmp(info[i + 1].shape, info[i].shape, 3 * sizeof *info->shape) == 0) i++;
+    return i;
 }
 
 int64_t soma_model_grad_cam_layer(soma_model *m) {
@@ -100,8 +108,9 @@ static int64_t layer_of(soma_model *m, int64_t layer) {
     else if (m->ndim < 2 || (layer < 0 && own < 0))
         soma_error_raise(m->ctx, SOMA_ERROR_UNSUPPORTED, "model_grad_cam: the model has no convolution that gives maps of a picture");
     else if (layer >= 0 && !gives_maps(&info[layer]))
-        soma_error_raise(m->ctx, SOMA_ERROR_SHAPE, "model_grad_cam: layer %lld (%s) gives no maps; the last convolution that does is layer %lld",
-                         (long long)layer, info[layer].kind, (long long)own);
+        soma_error_raise(m->ctx, SOMA_ERROR_SHAPE,
+                         "model_grad_cam: layer %lld (%s) gives no maps; the last layer behind a convolution that does is %lld", (long long)layer,
+                         info[layer].kind, (long long)own);
     else return layer < 0 ? own : layer;
     return -1;
 }

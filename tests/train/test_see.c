@@ -100,16 +100,16 @@ static void grad_cam_is_pytorchs(void **state) {
     soma_context *ctx = check_context(NULL);
     float x[COLOUR], map[GREY];
     soma_model *m = colour_model(ctx, x);
-    assert_int_equal(soma_model_grad_cam_layer(m), 4);
-    assert_int_equal(soma_model_grad_cam(m, -1, x, -1, map), SOMA_OK);
+    assert_int_equal(soma_model_grad_cam_layer(m), 5); /* the activation behind the last convolution */
+    assert_int_equal(soma_model_grad_cam(m, 4, x, -1, map), SOMA_OK);
     check_near("colour, layer 4", map, golden_colour_cam, COUNT(golden_colour_cam));
-    soma_model_grad_cam(m, 5, x, golden_colour_class, map);
+    soma_model_grad_cam(m, -1, x, golden_colour_class, map);
     check_near("colour, layer 5", map, golden_colour_cam_relu, COUNT(golden_colour_cam_relu));
     m = grey_model(ctx, x);
-    assert_int_equal(soma_model_grad_cam_layer(m), 2);
+    assert_int_equal(soma_model_grad_cam_layer(m), 3);
     soma_model_grad_cam(m, 2, x, -1, map);
     check_near("grey, layer 2", map, golden_grey_cam, COUNT(golden_grey_cam));
-    soma_model_grad_cam(m, 3, x, -1, map);
+    soma_model_grad_cam(m, -1, x, -1, map);
     check_near("grey, layer 3", map, golden_grey_cam_relu, COUNT(golden_grey_cam_relu));
     check_fine(ctx);
     soma_context_free(ctx);
@@ -190,7 +190,7 @@ static void what_is_wrong_is_told(void **state) {
     soma_model_grad_cam(m, 8, x, 0, map);
     check_error(ctx, SOMA_ERROR_RANGE, "model_grad_cam: layer 8, the model has 8");
     soma_model_grad_cam(m, 6, x, 0, map);
-    check_error(ctx, SOMA_ERROR_SHAPE, "model_grad_cam: layer 6 (flatten) gives no maps; the last convolution that does is layer 4");
+    check_error(ctx, SOMA_ERROR_SHAPE, "model_grad_cam: layer 6 (flatten) gives no maps; the last layer behind a convolution that does is 5");
     soma_model_losses(m, soma_dataset_glyphs(ctx, 10, NULL), map);
     check_error(ctx, SOMA_ERROR_SHAPE, "model_losses: the data's samples have another shape");
     assert_int_equal(soma_model_saliency(NULL, x, 0, map), SOMA_ERROR_ARGUMENT);
