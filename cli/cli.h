@@ -44,6 +44,7 @@ int cli_features(int argc, char **argv, const cli_command *self);
 int cli_data(int argc, char **argv, const cli_command *self);
 int cli_generate(int argc, char **argv, const cli_command *self);
 int cli_new(int argc, char **argv, const cli_command *self);
+int cli_show(int argc, char **argv, const cli_command *self);
 int cli_doctor(int argc, char **argv, const cli_command *self);
 
 /* Reads options and words; -1 to go on, else the exit status (--help was printed, or what is wrong said). least and most words are wanted. */
@@ -60,6 +61,25 @@ soma_context *cli_context(int64_t threads);
 void cli_processor(char *out, size_t size);
 /* A run's folder stands for its model. */
 const char *cli_model_path(const char *word, char *room, size_t size);
+/* The model's layers; of the innermost scope. NULL with the error pending. */
+const soma_layer_info *cli_layers(soma_context *ctx, soma_model *m);
+/* The layer of a name: its place, or its kind where there is one such layer. -1 when it said why not. */
+int64_t cli_find_layer(soma_context *ctx, soma_model *m, const char *name);
+/* The test data (or the training data) of a recipe, default: that beside the model; or of idx files in the data folder itself. NULL when it said why
+ * not. */
+soma_dataset *cli_part(soma_context *ctx, const char *recipe, const char *model, const char *data, bool training);
+/* The rows of a table as the model's samples. NULL when it said why not. */
+soma_dataset *cli_table_part(soma_context *ctx, soma_model *m, const char *path);
+/* What a model of classes says of data: of n samples probabilities [n, classes], targets, predicted classes, and how often which was taken for which.
+ */
+typedef struct cli_answers {
+    int64_t n, classes;
+    float *proba;
+    int64_t *targets, *predicted, *matrix;
+} cli_answers;
+/* False when it said why not; frees nothing: cli_answers_free. */
+bool cli_answers_of(soma_context *ctx, soma_model *m, soma_dataset *data, cli_answers *out);
+void cli_answers_free(cli_answers *a);
 /* How good the model is on the data, as text or a line of JSON. Returns the exit status. */
 int cli_report(soma_context *ctx, soma_model *m, soma_dataset *test, bool json);
 /* Trains a recipe on each part of a cross-validation. Returns the exit status. */

@@ -260,7 +260,9 @@ static int sheet(soma_context *ctx, const soma_dataset *d, const char *path, boo
     gallery g;
     int64_t count = soma_dataset_count(d);
     int rows = augmented && count < SIDE ? (int)count : SIDE, status = CLI_FAILED;
+    size_t length = strlen(path);
     if (!soma_dataset_pictures(d)) return cli_fail("-o: the data is no pictures");
+    if (length < 5 || strcmp(path + length - 4, ".png") != 0) return cli_fail("-o %s: the sheet is a PNG file; its name ends in .png", path);
     if (!gallery_open(&g, d, SIDE * SIDE)) cli_fail("out of memory");
     else {
         for (int k = 0; k < rows * SIDE; k++) {

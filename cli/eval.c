@@ -4,30 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The test data: of the recipe given or beside the model, or idx files in the data folder itself. */
-static soma_dataset *test_data(soma_context *ctx, const char *recipe, const char *model, const char *data) {
+soma_dataset *cli_part(soma_context *ctx, const char *recipe, const char *model, const char *data, bool training) {
     char beside[4200];
     const char *slash = strrchr(model, '/');
     snprintf(beside, sizeof beside, "%.*s/recipe.yaml", slash ? (int)(slash - model) : 1, slash ? model : ".");
     if (!recipe && soma_file_exists(beside)) recipe = beside;
-    soma_dataset *test = NULL;
+    soma_dataset *part = NULL;
     if (recipe) {
         cli_recipe r;
         if (!cli_recipe_read(ctx, recipe, NULL, &r)) return NULL;
-        if (soma_recipe_data(r.recipe, data, NULL, &test) != SOMA_OK) cli_error(ctx);
+        if (soma_recipe_data(r.recipe, data, training ? &part : NULL, training ? NULL : &part) != SOMA_OK) cli_error(ctx);
         cli_recipe_close(&r);
-        return test;
+        return part;
     }
     if (!data) return cli_fail("there is no recipe.yaml beside the model: give --recipe, or --data with the folder of the idx files"), NULL;
     char images[4200], labels[4200];
-    snprintf(images, sizeof images, "%s/t10k-images-idx3-ubyte", data);
-    snprintf(labels, sizeof labels, "%s/t10k-labels-idx1-ubyte", data);
-    if (!(test = soma_dataset_idx(ctx, images, labels, NULL))) cli_error(ctx);
-    return test;
+    snprintf(images, sizeof images, "%s/%s-images-idx3-ubyte", data, training ? "train" : "t10k");
+    snprintf(labels, sizeof labels, "%s/%s-labels-idx1-ubyte", data, training ? "train" : "t10k");
+    if (!(part = soma_dataset_idx(ctx, images, labels, NULL))) cli_error(ctx);
+    return part;
 }
 
-/* A table with a target: all of its rows. */
-static soma_dataset *table_data(soma_context *ctx, soma_model *m, const char *path) {
+soma_dataset *cli_table_part(soma_context *ctx, soma_model *m, const char *path) {
     soma_columns *c = soma_model_columns(m);
     const soma_columns_info *info = soma_columns_about(c);
     const char **words = calloc((size_t)(info ? info->n_features : 0) + 1, sizeof *words);
@@ -48,7 +46,7 @@ static int evaluate(soma_context *ctx, const char *word, const char *table, cons
     const char *path = cli_model_path(word, room, sizeof room);
     soma_model *m;
     if (soma_model_load(ctx, path, &m) != SOMA_OK) return cli_error(ctx);
-    soma_dataset *test = table ? table_data(ctx, m, table) : test_data(ctx, recipe, path, data);
+    soma_dataset *test = table ? cli_table_part(ctx, m, table) : cli_part(ctx, recipe, path, data, false);
     return test ? cli_report(ctx, m, test, json) : CLI_FAILED;
 }
 

@@ -18,17 +18,13 @@ static const cli_command commands[] = {
      cli_predict},
     {"features", "MODEL [TABLE]", "What a layer gives for the rows of a table.", "soma features runs/moons moons.csv --layer 1 -o moons.npy",
      cli_features},
+    {"show", "MODEL [TABLE]", "Filters, features, reasons, mistakes as pictures.", "soma show runs/glyphs --filters --mistakes -o glyphs.png",
+     cli_show},
     {"summary", "RECIPE|MODEL", "Lists layers, shapes, parameters, work, memory.", "soma summary recipes/glyphs-mlp.yaml", cli_summary},
     {"explain", "RECIPE", "Shows the plan of a step: kernels, fusion, memory.", "soma explain recipes/glyphs-mlp.yaml", cli_explain},
     {"doctor", "", "Says what machine and build have; measures the peak.", "soma doctor", cli_doctor},
 };
 #define COMMANDS (int)(sizeof commands / sizeof *commands)
-
-char *cli_plain(char *text) {
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
-    return text;
-}
 
 int cli_fail(const char *format, ...) {
     va_list args;

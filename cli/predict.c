@@ -222,28 +222,6 @@ int cli_predict(int argc, char **argv, const cli_command *self) {
     return status;
 }
 
-/* The layer of a name: its place, or its kind where there is one such layer. -1 when it said why not. */
-static int64_t find_layer(soma_context *ctx, soma_model *m, const char *name) {
-    size_t n = soma_recipe_layer_count(soma_model_recipe(m));
-    soma_layer_info *info = calloc(n + 1, sizeof *info);
-    const int64_t *shape;
-    int64_t ndim, found = -1, many = 0, width = soma_model_columns(m) ? soma_columns_width(soma_model_columns(m)) : 0;
-    soma_model_input(m, &shape, &ndim);
-    char *end;
-    long long place = strtoll(name, &end, 10);
-    if (!*end && end != name && place >= 0 && place < (long long)n) found = place, many = 1;
-    else if (info && soma_recipe_layers(soma_model_recipe(m), width ? &width : shape, ndim, info) == SOMA_OK)
-        for (size_t i = 0; i < n; i++)
-            if (strcmp(info[i].kind, name) == 0) found = (int64_t)i, many++;
-    free(info);
-    if (many == 1) return found;
-    (void)ctx;
-    cli_fail(many ? "--layer %s: there are several; give its number (soma summary lists them)"
-                  : "--layer %s: there is no such layer (soma summary lists them)",
-             name);
-    return -1;
-}
-
 /* The header of an .npy file, version 1 (NumPy's lib.format): float32 [rows, width]. */
 static void npy_head(FILE *out, int64_t rows, int64_t width) {
     char text[119];
@@ -298,7 +276,7 @@ int cli_features(int argc, char **argv, const cli_command *self) {
     bool npy = n > 4 && strcmp(path + n - 4, ".npy") == 0;
     status = CLI_FAILED;
     if (soma_model_load(ctx, cli_model_path(words.words[0], room, sizeof room), &m) != SOMA_OK) cli_error(ctx);
-    else if ((layer = find_layer(ctx, m, name)) >= 0 && open_out(&t, path))
+    else if ((layer = cli_find_layer(ctx, m, name)) >= 0 && open_out(&t, path))
         status = close_out(&t, read_features(ctx, m, (size_t)layer, words.n > 1 ? words.words[1] : "-", t.file, npy));
     soma_context_free(ctx);
     return status;

@@ -13,34 +13,35 @@ typedef struct report {
     soma_context *ctx;
     soma_model *m;
     soma_scores s;
-    int64_t n, classes;
-    float *proba;
-    int64_t *targets, *predicted, *matrix;
+    cli_answers a;
 } report;
 
-static bool gather(report *r, soma_dataset *test) {
-    r->n = soma_dataset_count(test), r->classes = soma_model_outputs(r->m);
+bool cli_answers_of(soma_context *ctx, soma_model *m, soma_dataset *data, cli_answers *r) {
+    *r = (cli_answers){.n = soma_dataset_count(data), .classes = soma_model_outputs(m)};
     r->proba = malloc((size_t)(r->n * r->classes) * sizeof *r->proba);
     r->targets = malloc((size_t)r->n * sizeof *r->targets), r->predicted = malloc((size_t)r->n * sizeof *r->predicted);
     r->matrix = malloc((size_t)(r->classes * r->classes) * sizeof *r->matrix);
     if (!r->proba || !r->targets || !r->predicted || !r->matrix) return cli_fail("out of memory"), false;
-    if (soma_model_predict_dataset(r->m, test, r->proba) != SOMA_OK) return cli_error(r->ctx), false;
+    if (soma_model_predict_dataset(m, data, r->proba) != SOMA_OK) return cli_error(ctx), false;
     for (int64_t i = 0; i < r->n; i++) {
         const float *p = r->proba + i * r->classes;
-        soma_dataset_sample(test, i, NULL, &r->targets[i]);
+        soma_dataset_sample(data, i, NULL, &r->targets[i]);
         r->predicted[i] = 0;
         for (int64_t c = 1; c < r->classes; c++)
             if (p[c] > p[r->predicted[i]]) r->predicted[i] = c;
     }
-    return soma_confusion_matrix(r->predicted, r->targets, r->n, r->classes, r->matrix) == SOMA_OK;
+    if (soma_confusion_matrix(r->predicted, r->targets, r->n, r->classes, r->matrix) == SOMA_OK) return true;
+    return cli_fail("the data has a class that the model has not"), false;
 }
+
+void cli_answers_free(cli_answers *a) { free(a->proba), free(a->targets), free(a->predicted), free(a->matrix); }
 
 /* Of two classes that of the second one, else the mean over the classes that occur. */
 static double area(const report *r) {
     double sum = 0, v;
     int64_t many = 0;
-    for (int64_t c = r->classes == 2 ? 1 : 0; c < r->classes; c++)
-        if (!isnan(v = soma_roc_auc(r->ctx, r->proba, r->targets, r->n, r->classes, c))) sum += v, many++;
+    for (int64_t c = r->a.classes == 2 ? 1 : 0; c < r->a.classes; c++)
+        if (!isnan(v = soma_roc_auc(r->ctx, r->a.proba, r->a.targets, r->a.n, r->a.classes, c))) sum += v, many++;
     return many ? sum / (double)many : (double)NAN;
 }
 
@@ -54,17 +55,18 @@ static void say_json(const report *r) {
         json_object_set_new(root, "rmse", number(r->s.rmse));
     } else {
         json_t *classes = json_array(), *matrix = json_array();
-        for (int64_t c = 0; c < r->classes; c++) {
-            json_array_append_new(classes, json_pack("{s:s, s:o, s:o, s:o}", "class", soma_model_class_name(r->m, c), "precision",
-                                                     number(soma_precision(r->matrix, r->classes, c)), "recall",
-                                                     number(soma_recall(r->matrix, r->classes, c)), "f1", number(soma_f1(r->matrix, r->classes, c))));
+        for (int64_t c = 0; c < r->a.classes; c++) {
+            json_array_append_new(classes,
+                                  json_pack("{s:s, s:o, s:o, s:o}", "class", soma_model_class_name(r->m, c), "precision",
+                                            number(soma_precision(r->a.matrix, r->a.classes, c)), "recall",
+                                            number(soma_recall(r->a.matrix, r->a.classes, c)), "f1", number(soma_f1(r->a.matrix, r->a.classes, c))));
             json_t *row = json_array();
-            for (int64_t k = 0; k < r->classes; k++) json_array_append_new(row, json_integer(r->matrix[c * r->classes + k]));
+            for (int64_t k = 0; k < r->a.classes; k++) json_array_append_new(row, json_integer(r->a.matrix[c * r->a.classes + k]));
             json_array_append_new(matrix, row);
         }
         json_object_set_new(root, "accuracy", number(r->s.accuracy));
-        if (r->classes > 5) json_object_set_new(root, "top5", number(soma_top_k_accuracy(r->proba, r->targets, r->n, r->classes, 5)));
-        json_object_set_new(root, "log_loss", number(soma_log_loss(r->proba, r->targets, r->n, r->classes)));
+        if (r->a.classes > 5) json_object_set_new(root, "top5", number(soma_top_k_accuracy(r->a.proba, r->a.targets, r->a.n, r->a.classes, 5)));
+        json_object_set_new(root, "log_loss", number(soma_log_loss(r->a.proba, r->a.targets, r->a.n, r->a.classes)));
         json_object_set_new(root, "roc_auc", number(area(r)));
         json_object_set_new(root, "classes", classes);
         json_object_set_new(root, "confusion", matrix);
@@ -78,23 +80,23 @@ static void say_json(const report *r) {
 static void say_classes(const report *r) {
     int width = 5;
     int64_t there = 0;
-    for (int64_t c = 0; c < r->classes; c++) {
+    for (int64_t c = 0; c < r->a.classes; c++) {
         int n = (int)strlen(soma_model_class_name(r->m, c));
         width = n > width ? n : width;
     }
     width = width > 24 ? 24 : width;
-    printf("log loss %.4f, area under the ROC curve %.4f%s", soma_log_loss(r->proba, r->targets, r->n, r->classes), area(r),
-           r->classes > 2 ? " (mean of the classes)" : "");
-    if (r->classes > 5) printf(", top 5 %.2f %%", 100 * soma_top_k_accuracy(r->proba, r->targets, r->n, r->classes, 5));
+    printf("log loss %.4f, area under the ROC curve %.4f%s", soma_log_loss(r->a.proba, r->a.targets, r->a.n, r->a.classes), area(r),
+           r->a.classes > 2 ? " (mean of the classes)" : "");
+    if (r->a.classes > 5) printf(", top 5 %.2f %%", 100 * soma_top_k_accuracy(r->a.proba, r->a.targets, r->a.n, r->a.classes, 5));
     printf("\n\n%-*s  precision  recall      F1   rows", width, "class");
-    bool matrix = r->classes <= SHOWN && width + 40 + 6 * r->classes < cli_columns();
+    bool matrix = r->a.classes <= SHOWN && width + 40 + 6 * r->a.classes < cli_columns();
     printf(matrix ? "    predicted as\n" : "\n");
-    for (int64_t c = 0; c < r->classes; c++) {
+    for (int64_t c = 0; c < r->a.classes; c++) {
         there = 0;
-        for (int64_t k = 0; k < r->classes; k++) there += r->matrix[c * r->classes + k];
-        printf("%-*.*s  %9.4f  %6.4f  %6.4f  %5lld", width, width, soma_model_class_name(r->m, c), soma_precision(r->matrix, r->classes, c),
-               soma_recall(r->matrix, r->classes, c), soma_f1(r->matrix, r->classes, c), (long long)there);
-        for (int64_t k = 0; matrix && k < r->classes; k++) printf(k ? "%6lld" : "   %6lld", (long long)r->matrix[c * r->classes + k]);
+        for (int64_t k = 0; k < r->a.classes; k++) there += r->a.matrix[c * r->a.classes + k];
+        printf("%-*.*s  %9.4f  %6.4f  %6.4f  %5lld", width, width, soma_model_class_name(r->m, c), soma_precision(r->a.matrix, r->a.classes, c),
+               soma_recall(r->a.matrix, r->a.classes, c), soma_f1(r->a.matrix, r->a.classes, c), (long long)there);
+        for (int64_t k = 0; matrix && k < r->a.classes; k++) printf(k ? "%6lld" : "   %6lld", (long long)r->a.matrix[c * r->a.classes + k]);
         printf("\n");
     }
 }
@@ -104,7 +106,7 @@ int cli_report(soma_context *ctx, soma_model *m, soma_dataset *test, bool json) 
     char score[80];
     int status = CLI_FAILED;
     if (soma_model_score(m, test, &r.s) != SOMA_OK) cli_error(ctx);
-    else if (soma_model_is_valued(m) || gather(&r, test)) {
+    else if (soma_model_is_valued(m) || cli_answers_of(ctx, m, test, &r.a)) {
         status = CLI_FINE;
         cli_score_text(score, sizeof score, r.s.accuracy, r.s.r2, r.s.mae);
         if (json) say_json(&r);
@@ -115,6 +117,6 @@ int cli_report(soma_context *ctx, soma_model *m, soma_dataset *test, bool json) 
             if (!soma_model_is_valued(m)) say_classes(&r);
         }
     }
-    free(r.proba), free(r.targets), free(r.predicted), free(r.matrix);
+    cli_answers_free(&r.a);
     return status;
 }

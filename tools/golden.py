@@ -5,6 +5,7 @@ import torch
 
 import golden_layers
 import golden_nets
+import golden_see
 
 torch.manual_seed(0)
 
@@ -393,3 +394,4 @@ write("ops.h", ops_text())
 write("schedules.h", schedules())
 write("layers.h", golden_layers.text())
 write("nets.h", golden_nets.text())
+write("see.h", golden_see.text())

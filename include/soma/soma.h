@@ -23,6 +23,7 @@
 #include "soma/state.h"
 #include "soma/recipe.h"
 #include "soma/model.h"
+#include "soma/see.h"
 #include "soma/train.h"
 
 #endif

@@ -6,6 +6,25 @@
 
 #define CHUNK 64
 
+soma_tensor *soma__model_first(const soma_model *m, soma_tensor *raw) {
+    soma_module *columns = soma_module_child(m->module, "columns");
+    soma_tensor *x = soma__model_scaled(m, raw);
+    return columns ? soma_forward(columns, x) : x;
+}
+
+soma_tensor *soma__model_layer(const soma_model *m, size_t i, soma_tensor *x) {
+    soma_module *layers = soma_module_child(m->module, "layers"); /* behind embeddings */
+    char name[24];
+    snprintf(name, sizeof name, "%zu", i);
+    return soma_forward(soma_module_child(layers ? layers : m->module, name), x);
+}
+
+soma_layer_info *soma__model_layers(const soma_model *m) {
+    int64_t width = soma_columns_width(m->columns);
+    soma_layer_info *info = soma_scope_memory(m->ctx, (soma_recipe_layer_count(m->recipe) + 1) * sizeof *info);
+    return info && soma_recipe_layers(m->recipe, width ? &width : m->shape, m->ndim, info) == SOMA_OK ? info : NULL;
+}
+
 typedef struct reading {
     soma_model *m;
     size_t layer;
@@ -14,15 +33,9 @@ typedef struct reading {
 static soma_status read_body(soma_context *ctx, void *user, soma_tensor *const *in, size_t n_in, soma_tensor **out, size_t n_out) {
     const reading *r = user;
     (void)n_in, (void)n_out;
-    soma_module *layers = soma_module_child(r->m->module, "layers"), *columns = soma_module_child(r->m->module, "columns");
     soma_no_grad_begin(ctx);
-    soma_tensor *x = soma__model_scaled(r->m, in[0]);
-    if (columns) x = soma_forward(columns, x);
-    for (size_t i = 0; i <= r->layer && x; i++) {
-        char name[24];
-        snprintf(name, sizeof name, "%zu", i);
-        x = soma_forward(soma_module_child(layers ? layers : r->m->module, name), x);
-    }
+    soma_tensor *x = soma__model_first(r->m, in[0]);
+    for (size_t i = 0; i <= r->layer && x; i++) x = soma__model_layer(r->m, i, x);
     out[0] = x ? soma_flatten(x, 1, -1) : NULL;
     soma_no_grad_end(ctx);
     return soma_error_status(ctx);
@@ -32,10 +45,9 @@ int64_t soma_model_feature_count(soma_model *m, size_t layer) {
     size_t n = m ? soma_recipe_layer_count(m->recipe) : 0;
     if (layer >= n) return 0;
     soma_scope *scope = soma_scope_open(m->ctx);
-    soma_layer_info *info = soma_scope_memory(m->ctx, n * sizeof *info);
-    int64_t width = soma_columns_width(m->columns), count = 1;
-    if (!info || soma_recipe_layers(m->recipe, width ? &width : m->shape, m->ndim, info) != SOMA_OK) count = 0;
-    for (int64_t d = 0; count && d < info[layer].ndim; d++) count *= info[layer].shape[d];
+    const soma_layer_info *info = soma__model_layers(m);
+    int64_t count = info ? 1 : 0;
+    for (int64_t d = 0; info && d < info[layer].ndim; d++) count *= info[layer].shape[d];
     if (scope) soma_scope_close(scope);
     return count;
 }

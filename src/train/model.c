@@ -374,7 +374,7 @@ soma_status soma_model_predict_bytes(soma_model *m, const uint8_t *inputs, int64
     return soma_error_status(m->ctx);
 }
 
-static bool same_shape(const soma_model *m, const soma_dataset *data, const char *call) {
+bool soma__model_takes(const soma_model *m, const soma_dataset *data, const char *call) {
     const int64_t *shape;
     int64_t ndim;
     soma_dataset_shape(data, &shape, &ndim);
@@ -389,7 +389,7 @@ static bool same_shape(const soma_model *m, const soma_dataset *data, const char
 
 soma_status soma_model_predict_dataset(soma_model *m, soma_dataset *data, float *outputs) {
     if (!m || !data || !outputs) return SOMA_ERROR_ARGUMENT;
-    if (!same_shape(m, data, "predict_dataset")) return soma_error_status(m->ctx);
+    if (!soma__model_takes(m, data, "predict_dataset")) return soma_error_status(m->ctx);
     soma_scope *scope = soma_scope_open(m->ctx);
     float *x = soma_scope_memory(m->ctx, (size_t)(CHUNK * m->features) * sizeof *x);
     for (int64_t at = 0, n, count = soma_dataset_count(data); x && at < count; at += n) {
@@ -434,7 +434,7 @@ static bool count_batch(soma_model *m, const soma_batch *b, sums *s) {
 
 soma_status soma_model_score(soma_model *m, soma_dataset *data, soma_scores *out) {
     if (!m || !data || !out) return SOMA_ERROR_ARGUMENT;
-    if (soma_error_status(m->ctx) != SOMA_OK || !same_shape(m, data, "evaluate")) return soma_error_status(m->ctx);
+    if (soma_error_status(m->ctx) != SOMA_OK || !soma__model_takes(m, data, "evaluate")) return soma_error_status(m->ctx);
     sums s = {0};
     bool training = soma_module_is_training(m->module), valued = soma__model_is_valued(m);
     if (training) soma_module_train(m->module, false);

@@ -31,4 +31,12 @@ static inline soma_tensor *soma__model_scaled(const soma_model *m, soma_tensor *
     return m->pictures && m->pictures->mean ? soma_div(soma_sub(scaled, m->pictures->mean), m->pictures->std) : scaled;
 }
 
+/* What the recipe's first layer takes, of raw inputs; and what layer i makes of x. */
+soma_tensor *soma__model_first(const soma_model *m, soma_tensor *raw);
+soma_tensor *soma__model_layer(const soma_model *m, size_t i, soma_tensor *x);
+/* The recipe's layers for the model's samples; of the innermost scope. NULL with the error pending. */
+soma_layer_info *soma__model_layers(const soma_model *m);
+/* Are the data's samples and targets of the model's kind? False with the error pending, whose sentence begins with `call`. */
+bool soma__model_takes(const soma_model *m, const soma_dataset *data, const char *call);
+
 #endif

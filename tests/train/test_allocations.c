@@ -74,6 +74,15 @@ static bool make_pictures(void) {
 }
 #endif
 
+/* What a model of digits can be asked beyond its answers. */
+static soma_status look(soma_context *ctx, soma_model *m, const float *x) {
+    float map[784], losses[3];
+    soma_dataset *d = soma_dataset_glyphs(ctx, 3, NULL);
+    soma_status s = d ? soma_model_losses(m, d, losses) : soma_error_status(ctx);
+    if (s == SOMA_OK) s = soma_model_saliency(m, x, -1, map);
+    return s == SOMA_OK ? soma_model_grad_cam(m, -1, x, -1, map) : s;
+}
+
 static soma_status work(soma_context *ctx, const char *out) {
     parsing = true;
     soma_recipe *r = soma_recipe_read(ctx, json, strlen(json));
@@ -99,6 +108,7 @@ static soma_status work(soma_context *ctx, const char *out) {
         s = i ? soma_model_picture(m, i, x) : soma_error_status(ctx);
     }
 #endif
+    if (s == SOMA_OK && soma_model_grad_cam_layer(m) >= 0) s = look(ctx, m, x);
     if (s != SOMA_OK || (s = soma_model_predict(m, x, 1, y)) != SOMA_OK) return s;
     return soma_model_save(m, model); /* over a model of other weights */
 }
