@@ -25,7 +25,7 @@ bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p) {
         *b->where = slab + p->values[b->entry].slab + b->offset;
     }
     for (int i = 0; i < p->n_steps; i++)
-        if (p->steps[i].call.scratch) p->steps[i].call.scratch = slab + p->scratch_at;
+        if (p->steps[i].call.scratch) p->steps[i].call.scratch = slab + p->scratch_at + p->steps[i].skip;
     p->bound_slab = slab;
     return true;
 }

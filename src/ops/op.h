@@ -66,6 +66,10 @@ typedef struct soma__call {
     const soma__env *env;
     soma__packed *packed;          /* of products: where the second operand stays packed, or NULL */
     const struct soma__pass *pass; /* of fused steps: the element-wise program */
+    /* Of a convolution: the step behind it, sums over channels of what it writes, or NULL. Pieces of rows are summed as soon as they are whole, while
+     * they are in the cache; that step is `followed`, and only adds up the pieces. */
+    const struct soma__call *follower;
+    bool followed;
 } soma__call;
 
 /* A gradient rule's view of a node: for each input i with wants[i], set gx[i] to a recorded tensor of the input's shape. */

@@ -3,6 +3,7 @@
 #include "backend/cpu/conv.h"
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/gemm.h"
+#include "ops/batch_norm.h"
 #include "ops/loops.h"
 #include "plan/lower.h"
 
@@ -61,6 +62,12 @@ static void note_change(soma__builder *b, soma__step *s, uint32_t entry) {
     if (b->p->first_write > (int)(s - b->p->steps)) b->p->first_write = (int)(s - b->p->steps);
 }
 
+static void take_scratch(soma__plan *p, soma__step *s, size_t bytes) {
+    bytes = (bytes + 63) & ~(size_t)63;
+    if (bytes > p->slab_bytes) p->slab_bytes = bytes;
+    if (bytes) s->call.scratch = p; /* marks it as wanted; the real place is bound with the slab */
+}
+
 /* Emits the step for a call whose operands are described; the output is value `out`. */
 static soma__step *emit(soma__builder *b, const soma__call *call, uint32_t out) {
     soma__plan *p = b->p;
@@ -74,14 +81,33 @@ static soma__step *emit(soma__builder *b, const soma__call *call, uint32_t out) 
     int threads = soma__pool_threads(b->ctx->pool);
     size_t bytes = (size_t)soma__cpu_scratch(&s->call, threads), reference = def->scratch ? def->scratch(&s->call, threads) : 0;
     if (reference > bytes) bytes = reference;
-    if (bytes) {
-        bytes = (bytes + 63) & ~(size_t)63;
-        if (bytes > p->slab_bytes) p->slab_bytes = bytes;
-        s->call.scratch = p; /* marks it as wanted; the real place is bound with the slab */
-    }
+    take_scratch(p, s, bytes);
     soma__lower_read(b, p->values[out].base);
     p->n_steps++;
     return s;
+}
+
+/* Sums over channels that come right behind the convolution whose result they read follow its rows. */
+static void follow(soma__builder *b, soma__step *s, const uint32_t *values) {
+    soma__plan *p = b->p;
+    soma__step *conv = s - 1;
+    int inputs = s->call.op == SOMA_OP_channel_stats ? 1 : s->call.op == SOMA_OP_channel_dots ? 2 : 0;
+    soma__conv_way way;
+    if (!inputs || p->n_steps < 2 || s->call.in[0].dtype != SOMA_F32 || b->ctx->reference || conv->group == SOMA__NONE) return;
+    const soma__group *g = &p->groups[conv->group];
+    if ((conv->call.op != SOMA_OP_conv_forward && conv->call.op != SOMA_OP_conv_data) || !soma__conv_plan(&conv->call, &way)) return;
+    bool reads = false;
+    for (int k = 0; k < inputs; k++) {
+        const soma__operand *x = &s->call.in[k], *y = &conv->call.out;
+        if (!soma__channels_sum(x) || x->ndim != y->ndim || memcmp(x->shape, y->shape, (size_t)y->ndim * sizeof *y->shape) != 0) return;
+        for (int m = 0; m < g->n; m++) reads = reads || p->values[g->members[m]].base == values[k];
+    }
+    if (!reads) return;
+    size_t own = (size_t)soma__cpu_scratch(&s->call, soma__pool_threads(b->ctx->pool));
+    size_t conv_own = (size_t)soma__cpu_scratch(&conv->call, soma__pool_threads(b->ctx->pool));
+    conv->skip = (own + 63) & ~(size_t)63;
+    take_scratch(p, conv, conv->skip + conv_own);
+    conv->call.follower = &s->call, s->call.followed = true;
 }
 
 /* A dense copy of an operand as one more value; rebinds the operand to it. */
@@ -152,6 +178,7 @@ static void lower(soma__builder *b, uint32_t i) {
     soma__step *step = &p->steps[p->n_steps];
     for (int k = 0; k < x->n_in; k++) soma__lower_read(b, values[k]);
     emit(b, &call, i);
+    follow(b, step, values);
     note_change(b, step, i);
     for (int k = 0; k < x->n_in; k++) soma__lower_bind(b, &step->call.in[k].data, values[k], offsets[k], step->call.in[k].dtype);
     soma__lower_bind(b, &step->call.out.data, v->base, 0, x->dtype);

@@ -64,6 +64,7 @@ typedef struct soma__step {
     uint32_t entry;
     const char *kernel; /* its name, for soma_explain */
     uint32_t group;     /* or SOMA__NONE */
+    size_t skip;        /* bytes of scratch that belong to the step that follows its rows */
     uint32_t changes;   /* the newest entry in it that changes a variable, and 1; 0 without one */
 } soma__step;
 

@@ -35,12 +35,11 @@ static int64_t sum_scratch(const soma__call *c, int threads) {
     return n > SOMA__SUM_PIECE ? c->out.numel * ((n + SOMA__SUM_PIECE - 1) / SOMA__SUM_PIECE) * (int64_t)sizeof(float) : 0;
 }
 
-/* Two sums in float64 for each channel and piece of rows. */
+/* Two sums in float64 for each channel and piece of rows, and a count of the piece's rows. */
 static int64_t channels_scratch(const soma__call *c, int threads) {
     (void)threads;
     const soma__operand *x = &c->in[0];
-    int64_t channels = x->shape[1], rows = channels ? x->numel / channels : 0;
-    return (rows + SOMA__ROWS - 1) / SOMA__ROWS * 2 * channels * (int64_t)sizeof(double);
+    return soma__channel_pieces(x) * (2 * x->shape[1] * (int64_t)sizeof(double) + (int64_t)sizeof(int64_t));
 }
 
 /* Scratch that fast kernels want and the references do not. */

@@ -71,16 +71,41 @@ static dims rows_of(const soma__operand *x) {
     return go;
 }
 
-int SOMA_KERNEL(channel_sums)(const soma__call *c) {
+static job job_of(const soma__call *c) {
     bool dots = c->op == SOMA_OP_channel_dots;
     const soma__operand *x = &c->in[dots], *g = &c->in[0];
     job j = {.c = c, .channels = x->shape[1], .parts = c->scratch};
-    if (!x->numel || (j.channels > 1 && (x->strides[1] != 1 || g->strides[1] != 1))) return soma__ops[c->op]->run(c);
     j.rows = x->numel / j.channels;
     j.x = rows_of(x), j.g = rows_of(g);
     if (dots) j.mean = c->in[2].data, j.mean_step = c->in[2].strides[1];
-    int64_t pieces = (j.rows + SOMA__ROWS - 1) / SOMA__ROWS, n = 2 * j.channels;
-    soma__pool_run(c->env->pool, piece, &j, pieces, (double)x->numel * 8 / VL / 4);
+    return j;
+}
+
+static int64_t *counts_of(const soma__call *c) {
+    const soma__operand *x = &c->in[0];
+    return (int64_t *)(void *)((double *)c->scratch + soma__channel_pieces(x) * 2 * x->shape[1]);
+}
+
+void SOMA_KERNEL(channel_follow)(const soma__call *c) { memset(counts_of(c), 0, (size_t)soma__channel_pieces(&c->in[0]) * sizeof(int64_t)); }
+
+void SOMA_KERNEL(channel_rows)(const soma__call *c, int64_t first, int64_t rows, int64_t shares) {
+    job j = job_of(c);
+    int64_t *counts = counts_of(c);
+    for (int64_t p = first / SOMA__ROWS, end = first + rows; p * SOMA__ROWS < end; p++) {
+        int64_t from = p * SOMA__ROWS, to = from + SOMA__ROWS < j.rows ? from + SOMA__ROWS : j.rows, whole = (to - from) * shares;
+        int64_t mine = (to < end ? to : end) - (from > first ? from : first);
+        /* whoever brings the last rows sees what the others wrote */
+        if (__atomic_add_fetch(&counts[p], mine, __ATOMIC_ACQ_REL) == whole) piece(&j, p, 0);
+    }
+}
+
+int SOMA_KERNEL(channel_sums)(const soma__call *c) {
+    bool dots = c->op == SOMA_OP_channel_dots;
+    const soma__operand *x = &c->in[dots];
+    if (!soma__channels_sum(x) || !soma__channels_sum(&c->in[0])) return soma__ops[c->op]->run(c);
+    job j = job_of(c);
+    int64_t pieces = soma__channel_pieces(x), n = 2 * j.channels;
+    if (!c->followed) soma__pool_run(c->env->pool, piece, &j, pieces, (double)x->numel * 8 / VL / 4);
     for (int64_t left = pieces; left > 1; left = (left + 1) / 2) { /* level by level; an odd one is carried up */
         for (int64_t i = 0; i < left / 2; i++)
             for (int64_t k = 0; k < n; k++) j.parts[i * n + k] = j.parts[2 * i * n + k] + j.parts[(2 * i + 1) * n + k];

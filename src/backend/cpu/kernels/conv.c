@@ -175,6 +175,7 @@ static void piece(void *arg, int64_t at, int slot) {
         if (pass) pass->block(pass, k.sample * per_sample + b->before + from, s.n, c_col, c_cols, block, k.ld);
         else if (!j->direct) scatter(j, &s, block, k.ld, c_cols, to);
     }
+    end(j, &k);
 }
 
 /* Is the weight packed from an earlier run? If not, it will be now. */
@@ -211,6 +212,7 @@ int SOMA_KERNEL(conv)(const soma__call *c) {
     for (int d = 0; d < 3; d++) j.out_step[2 + d] = d < 3 - nd ? 0 : c->out.strides[2 + d - (3 - nd)];
     j.direct = !c->pass && j.out_step[1] == 1 && w.groups == 1 && w.out % VL == 0;
     int64_t packs = j.depthwise ? w.phases : w.phases * w.groups * panels_of(&w);
+    if (c->follower) SOMA_KERNEL(channel_follow)(c->follower);
     if (!is_packed(c, &w)) soma__pool_run(c->env->pool, pack_piece, &j, packs, (double)at * 0.5);
     double work =
         (double)w.n * (double)soma__conv_volume(w.to) * (double)w.groups * (double)w.in * (double)w.out * (double)w.positions / (double)w.phases;

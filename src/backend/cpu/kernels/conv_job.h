@@ -69,6 +69,12 @@ static inline share begin(const job *j, int64_t at, int slot) {
     return k;
 }
 
+/* Its results are there. */
+static inline void end(const job *j, const share *k) {
+    if (j->c->follower)
+        SOMA_KERNEL(channel_rows)(j->c->follower, k->sample * soma__conv_volume(j->w->to) + k->band.before, k->band.results, j->w->col_pieces);
+}
+
 static inline int64_t panel_width(const soma__conv_way *w, int64_t panel) { return w->out - panel * NR > VL ? NR : VL; }
 
 /* All channels of the segment's results of a phase. */

@@ -144,4 +144,5 @@ void SOMA_KERNEL(conv_winograd)(void *arg, int64_t at, int slot) {
         if (pass) pass->block(pass, k.sample * w->to[1] * width + y * width, rows * width, k.col, k.cols, block, k.ld);
         else if (!j->direct) scatter(j, &k, y, rows, block);
     }
+    end(j, &k);
 }

@@ -10,4 +10,8 @@
 #include "backend/cpu/kernels.def"
 #undef KERNEL
 
+/* Sums over channels of rows that another kernel writes: what they begin with, and some rows that are there, by one of so many shares of channels. */
+void SOMA_KERNEL(channel_follow)(const soma__call *c);
+void SOMA_KERNEL(channel_rows)(const soma__call *c, int64_t first, int64_t rows, int64_t shares);
+
 #endif
