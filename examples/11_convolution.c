@@ -42,7 +42,8 @@ static void draw_kernel(plot *p, double x, double y, double width, const float *
     for (int i = 0; i < 9; i++) {
         char text[16];
         snprintf(text, sizeof text, format, fabs((double)w[i]) < 0.05 ? 0 : (double)w[i]);
-        plot_text(p, x + width * (i % 3 + 0.5) / 3, y - width * (i / 3 + 0.5) / 3, text);
+        int row = i / 3, column = i % 3;
+        plot_text(p, x + width * (column + 0.5) / 3, y - width * (row + 0.5) / 3, text);
     }
 }
 
@@ -96,7 +97,8 @@ static void imitate(soma_context *ctx, plot *p) {
         for (int i = 0; i < 9; i++) far[s] = fmax(far[s], fabs((double)(w[i] - sobel[0][i])));
         steps[s] = s;
         if (look < LOOKS && s == looks[look]) {
-            double left = look % 2 * 0.54, top = 0.98 - look / 2 * 0.52;
+            int row = look / 2, column = look % 2;
+            double left = column * 0.54, top = 0.98 - row * 0.52;
             snprintf(text, sizeof text, s ? "after %d steps" : "at first", s);
             draw_kernel(p, left, top, 0.4, w, "%.1f");
             plot_text(p, left + 0.2, top - 0.45, text);
@@ -189,7 +191,8 @@ static void draw_filters(soma_context *ctx, plot *p, soma_module *first, const f
     for (int i = 0; i < FILTERS * FINE * FINE; i++) most = fmax(most, (double)maps[i / (FINE * FINE)][i % (FINE * FINE)]);
     plot_blank(p, "eight learned filters, and their maps");
     for (int k = 0; k < FILTERS; k++) {
-        double left = k % 4 * 0.28 - 0.07, top = 1 - k / 4 * 0.54;
+        int row = k / 4, column = k % 4;
+        double left = column * 0.28 - 0.07, top = 1 - row * 0.54;
         plot_image(p, left, top, 0.22, w[k], 5, 5, strongest, 1);
         plot_image(p, left, top - 0.24, 0.22, maps[k], FINE, FINE, most, 0);
     }
