@@ -69,10 +69,10 @@ int cli_new_pictures(soma_context *ctx, const char *path) {
     if (!cli_find_parts(ctx, path, &parts)) return CLI_FAILED;
     if (!parts.learn && parts.measure) return cli_fail("%s: there is a part '%s', and none to learn from", path, parts.measure);
     if (soma_images_find(ctx, path, &f, &(soma_images_opts){.part = parts.learn}) != SOMA_OK) return cli_error(ctx);
-    choose(&p, &f);
-    if (p.n < 2 || p.classes < 2)
+    if (f.pictures - f.broken < 2 || f.n_classes < 2)
         return cli_fail("%s%s%s: there is nothing to learn: pictures in two class folders or more are wanted", path, parts.learn ? "/" : "",
                         parts.learn ? parts.learn : "");
+    choose(&p, &f);
     const char *slash = strrchr(path, '/');
     printf("# ");
     cli_yaml_comment(slash && slash[1] ? slash + 1 : path);

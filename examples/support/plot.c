@@ -258,6 +258,7 @@ int plot_save(plot *p, const char *folder, const char *name) {
     fine = fine && cairo_surface_write_to_png(png, path) == CAIRO_STATUS_SUCCESS;
     cairo_surface_destroy(svg), cairo_surface_destroy(png);
     cairo_destroy(p->c);
+    cairo_surface_finish(p->surface); /* cairo 1.16's SVG surface does not give back its reference to one with images in it */
     cairo_surface_destroy(p->surface);
     free(p);
     return fine;
