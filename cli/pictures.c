@@ -59,13 +59,13 @@ void cli_say_found(const soma_images_found *f) {
     putchar('\n');
 }
 
-/* A part, brought to one size where pictures have several, or are large. Its data set; NULL when it said why not. */
+/* A part, brought to one size where pictures have several, or are large and many. Its data set; NULL when it said why not. */
 static soma_dataset *describe(soma_context *ctx, const char *path, const char *part) {
-    enum { SIDE = 64, MOST = 256 };
+    enum { SIDE = 64, MOST = 1 << 28 };
     soma_images_found f;
     soma_images_opts o = {.part = part, .skip_broken = 1};
     if (soma_images_find(ctx, path, &f, &o) != SOMA_OK) return cli_error(ctx), NULL;
-    bool as_they_are = f.least[0] == f.most[0] && f.least[1] == f.most[1] && f.most[0] <= MOST && f.most[1] <= MOST;
+    bool as_they_are = f.least[0] == f.most[0] && f.least[1] == f.most[1] && f.pictures * f.most[0] * f.most[1] <= MOST;
     if (!as_they_are) o.size[0] = o.size[1] = SIDE;
     o.channels = f.grey == f.png + f.jpeg ? 1 : 3;
     if (f.pictures) {
