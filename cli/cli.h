@@ -126,6 +126,28 @@ char *cli_yaml_of(const char *json);
 void cli_draw_bytes(soma_context *ctx, const uint8_t *const *pictures, const char *const *texts, int n, int channels, int height, int width);
 /* rows x columns pictures of bytes, [channels, height, width], as one PNG file. Returns the exit status. */
 int cli_sheet(soma_context *ctx, const char *path, const uint8_t *const *pictures, int rows, int columns, int channels, int height, int width);
+/* A few samples of a data set of pictures in the terminal; a sheet of samples from all over it (augmented: a row for each, with its epochs). */
+void cli_gallery(soma_context *ctx, const soma_dataset *d);
+int cli_gallery_sheet(soma_context *ctx, const soma_dataset *d, const char *path, bool augmented);
+/* Counts, classes and ranges of a data set; what was left out of it. */
+void cli_part_lines(const char *name, const soma_dataset *d);
+void cli_notes(FILE *to, const soma_dataset *d);
+/* Is it a folder, or an archive by its name? */
+bool cli_is_pictures(const char *path);
+/* The parts of a folder or an archive, by their names, as "train" and "test"; NULL: none, its folders are classes. */
+typedef struct cli_parts {
+    const char *learn, *measure;
+} cli_parts;
+/* False when it said what is wrong. */
+bool cli_find_parts(soma_context *ctx, const char *path, cli_parts *out);
+/* How many there are, of what kinds and sizes: a line's end. */
+void cli_say_found(const soma_images_found *f);
+/* soma data and soma new of a folder or an archive of pictures. */
+int cli_data_pictures(soma_context *ctx, const char *path, const char *out);
+int cli_new_pictures(soma_context *ctx, const char *path);
+/* Text of YAML, and of a comment in it, on standard output. */
+void cli_yaml_text(const char *text);
+void cli_yaml_comment(const char *text);
 /* Is it a folder, or a PNG or JPEG file by its first bytes? */
 bool cli_is_photo(const char *path);
 /* Files, and for folders the picture files in them, sorted, as one list that ends with NULL (cli_photos_free). NULL when it said why not. */

@@ -164,8 +164,16 @@ static int of_table(soma_context *ctx, const char *path, const char *target, con
     return status;
 }
 
-/* Counts, ranges and a few pictures of a part. */
-static void part_lines(const char *name, const soma_dataset *d) {
+void cli_notes(FILE *to, const soma_dataset *d) {
+    enum { MOST = 10 };
+    int64_t n = 0;
+    for (; soma_dataset_note(d, n); n++)
+        if (n < MOST) fprintf(to, "note: %s\n", plain_note(soma_dataset_note(d, n)));
+    if (n > MOST) fprintf(to, "note: %lld more are left out\n", (long long)(n - MOST));
+}
+
+/* Counts and ranges of a part. */
+void cli_part_lines(const char *name, const soma_dataset *d) {
     const int64_t *shape;
     int64_t ndim, n = soma_dataset_count(d), features = 1, classes = soma_dataset_classes(d);
     soma_dataset_shape(d, &shape, &ndim);
@@ -195,84 +203,8 @@ static void part_lines(const char *name, const soma_dataset *d) {
         list[c] = info ? info->target.categories[c] : pictures && c < pictures->n_classes ? pictures->classes[c] : names[c];
     }
     if (names && list && counts) histogram(list, counts, classes, n);
-    for (int64_t i = 0; soma_dataset_note(d, i) && i < 10; i++) printf("note: %s\n", plain_note(soma_dataset_note(d, i)));
+    cli_notes(stdout, d);
     free(names), free(list), free(counts), free(x);
-}
-
-/* Pictures of a data set as bytes, one behind the other. */
-typedef struct gallery {
-    const soma_picture_info *info;
-    int height, width;
-    size_t bytes; /* of one */
-    float *x;
-    uint8_t *all;
-    const uint8_t **list;
-} gallery;
-
-static bool gallery_open(gallery *g, const soma_dataset *d, int most) {
-    const int64_t *shape;
-    int64_t ndim;
-    *g = (gallery){.info = soma_dataset_pictures(d)};
-    if (!g->info) return false;
-    soma_dataset_shape(d, &shape, &ndim);
-    g->height = (int)shape[ndim - 2], g->width = (int)shape[ndim - 1];
-    g->bytes = (size_t)g->info->channels * (size_t)g->height * (size_t)g->width;
-    g->x = malloc(g->bytes * sizeof *g->x), g->all = malloc((size_t)most * g->bytes), g->list = calloc((size_t)most, sizeof *g->list);
-    return g->x && g->all && g->list;
-}
-static void gallery_put(gallery *g, const soma_dataset *d, int64_t epoch, int64_t i, int place, int64_t *class) {
-    uint8_t *out = g->all + (size_t)place * g->bytes;
-    soma_dataset_raw(d, epoch, i, g->x, class);
-    for (size_t k = 0; k < g->bytes; k++) out[k] = (uint8_t)g->x[k];
-    g->list[place] = out;
-}
-static void gallery_close(gallery *g) { free(g->x), free(g->all), free(g->list); }
-
-/* A few samples from all over the part. */
-static void pictures(soma_context *ctx, const soma_dataset *d) {
-    enum { SHOWN = 16 };
-    gallery g;
-    static char said[SHOWN][64];
-    const char *texts[SHOWN];
-    int n = 0, wide, fit;
-    int64_t count = soma_dataset_count(d);
-    if (!gallery_open(&g, d, SHOWN)) {
-        gallery_close(&g);
-        return;
-    }
-    wide = g.width < 64 ? g.width : 64;
-    fit = cli_columns() / (wide + 2);
-    for (; n < SHOWN && n < 2 * (fit ? fit : 1) && n < count; n++) {
-        int64_t class, i = n * (count < SHOWN ? 1 : count / SHOWN);
-        gallery_put(&g, d, 0, i, n, &class);
-        if (class < g.info->n_classes) snprintf(said[n], sizeof said[n], "%.60s", plain(g.info->classes[class]));
-        else snprintf(said[n], sizeof said[n], "%lld", (long long)class);
-        texts[n] = said[n];
-    }
-    putchar('\n');
-    cli_draw_bytes(ctx, g.list, texts, n, (int)g.info->channels, g.height, g.width);
-    gallery_close(&g);
-}
-
-/* A sheet of samples from all over the part; augmented: a row for each, with its epochs. */
-static int sheet(soma_context *ctx, const soma_dataset *d, const char *path, bool augmented) {
-    enum { SIDE = 8 };
-    gallery g;
-    int64_t count = soma_dataset_count(d);
-    int rows = augmented && count < SIDE ? (int)count : SIDE, status = CLI_FAILED;
-    size_t length = strlen(path);
-    if (!soma_dataset_pictures(d)) return cli_fail("-o: the data is no pictures");
-    if (length < 5 || strcmp(path + length - 4, ".png") != 0) return cli_fail("-o %s: the sheet is a PNG file; its name ends in .png", path);
-    if (!gallery_open(&g, d, SIDE * SIDE)) cli_fail("out of memory");
-    else {
-        for (int k = 0; k < rows * SIDE; k++) {
-            int64_t place = augmented ? k / SIDE : k, places = augmented ? rows : SIDE * SIDE, i = count < places ? place : place * (count / places);
-            if (i < count) gallery_put(&g, d, augmented ? k % SIDE : 0, i, k, NULL);
-        }
-        status = cli_sheet(ctx, path, g.list, rows, SIDE, (int)g.info->channels, g.height, g.width);
-    }
-    gallery_close(&g);
-    return status;
 }
 
 static int of_recipe(soma_context *ctx, const char *path, const char *data, const char *out, bool augmented) {
@@ -281,13 +213,13 @@ static int of_recipe(soma_context *ctx, const char *path, const char *data, cons
     if (!cli_recipe_read(ctx, path, NULL, &r)) return CLI_FAILED;
     int status = CLI_FINE;
     if (soma_recipe_data(r.recipe, data, &train, &test) != SOMA_OK) status = cli_error(ctx);
-    else if (out) status = sheet(ctx, train, out, augmented);
+    else if (out) status = cli_gallery_sheet(ctx, train, out, augmented);
     else {
         const soma_columns_info *info = soma_columns_about(soma_dataset_columns(train));
         if (info) printf("target %s: %s\n", info->target.name, info->task == SOMA_TASK_VALUE ? "a value" : "classes");
-        part_lines("training part", train);
-        part_lines("test part", test);
-        pictures(ctx, train);
+        cli_part_lines("training part", train);
+        cli_part_lines("test part", test);
+        cli_gallery(ctx, train);
     }
     cli_recipe_close(&r);
     return status;
@@ -301,7 +233,7 @@ int cli_data(int argc, char **argv, const cli_command *self) {
         {"--target", "COLUMN", "the column to be predicted; default: the last one", CLI_TEXT, &target},
         CLI_TABLE_OPTIONS(how),
         {"--data", "DIR", "where a recipe's data paths start (or SOMA_DATA)", CLI_TEXT, &data},
-        {"-o", "FILE", "of a recipe: a PNG file with samples to learn from", CLI_TEXT, &out},
+        {"-o", "FILE", "of pictures: a PNG file with samples to learn from", CLI_TEXT, &out},
         {"--augmented", NULL, "with -o: a row for each, with its epochs", CLI_FLAG, &augmented},
     };
     cli_words w;
@@ -309,9 +241,10 @@ int cli_data(int argc, char **argv, const cli_command *self) {
     if (status >= 0) return status;
     soma_context *ctx = cli_context(0);
     if (!ctx) return CLI_FAILED;
-    bool recipe = cli_is_recipe(w.words[0]);
+    bool recipe = cli_is_recipe(w.words[0]), pictures = !recipe && cli_is_pictures(w.words[0]);
     if (augmented && !out) status = cli_fail("--augmented goes with -o FILE.png");
-    else if (out && !recipe) status = cli_fail("-o: a recipe is wanted");
+    else if (out && !recipe && !(pictures && !augmented)) status = cli_fail("%s: a recipe is wanted", augmented ? "--augmented" : "-o");
+    else if (pictures) status = cli_data_pictures(ctx, w.words[0], out);
     else if (recipe) status = of_recipe(ctx, w.words[0], data ? data : getenv("SOMA_DATA"), out, augmented);
     else status = of_table(ctx, w.words[0], target, &how);
     soma_context_free(ctx);

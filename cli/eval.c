@@ -4,11 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-soma_dataset *cli_part(soma_context *ctx, const char *recipe, const char *model, const char *data, bool training) {
-    char beside[4200];
+/* What is asked for. */
+typedef struct question {
+    const char *recipe, *data, *from, *part, *broken; /* from: a table, or pictures */
+    bool json;
+} question;
+
+/* The recipe that was named, or the one beside the model; NULL: there is none. */
+static const char *find_recipe(const char *named, const char *model, char *room, size_t size) {
     const char *slash = strrchr(model, '/');
-    snprintf(beside, sizeof beside, "%.*s/recipe.yaml", slash ? (int)(slash - model) : 1, slash ? model : ".");
-    if (!recipe && soma_file_exists(beside)) recipe = beside;
+    snprintf(room, size, "%.*s/recipe.yaml", slash ? (int)(slash - model) : 1, slash ? model : ".");
+    return named ? named : soma_file_exists(room) ? room : NULL;
+}
+
+soma_dataset *cli_part(soma_context *ctx, const char *recipe, const char *model, const char *data, bool training) {
+    char room[4200];
+    recipe = find_recipe(recipe, model, room, sizeof room);
     soma_dataset *part = NULL;
     if (recipe) {
         cli_recipe r;
@@ -41,23 +52,63 @@ soma_dataset *cli_table_part(soma_context *ctx, soma_model *m, const char *path)
     return d;
 }
 
-static int evaluate(soma_context *ctx, const char *word, const char *table, const char *recipe, const char *data, bool json) {
+/* Are broken pictures left out? As the option says, else as the recipe beside the model does. -1 when it said what is wrong. */
+static int leaves_out(soma_context *ctx, const char *model, const question *q) {
+    char room[4200];
+    cli_recipe r;
+    if (q->broken && strcmp(q->broken, "skip") != 0 && strcmp(q->broken, "error") != 0)
+        return cli_fail("--broken is 'error' or 'skip', not '%s'", q->broken), -1;
+    if (q->broken) return strcmp(q->broken, "skip") == 0;
+    const char *recipe = find_recipe(q->recipe, model, room, sizeof room);
+    if (!recipe) return 0;
+    if (!cli_recipe_read(ctx, recipe, NULL, &r)) return -1;
+    const char *word = soma_recipe_word(r.recipe, "data", "broken");
+    int skips = word && strcmp(word, "skip") == 0;
+    cli_recipe_close(&r);
+    return skips;
+}
+
+static bool knows(soma_model *m, const char *name) {
+    for (int64_t i = 0; name && i < soma_model_outputs(m); i++)
+        if (strcmp(soma_model_class_name(m, i), name) == 0) return true;
+    return false;
+}
+
+/* Pictures in class folders; where they have parts, the one to measure with. */
+static soma_dataset *picture_data(soma_context *ctx, soma_model *m, const char *model, const question *q) {
+    cli_parts parts = {0};
+    int skips = leaves_out(ctx, model, q);
+    if (skips < 0 || (!q->part && !cli_find_parts(ctx, q->from, &parts))) return NULL;
+    const char *found = parts.measure ? parts.measure : parts.learn, *part = q->part ? q->part : knows(m, found) ? NULL : found;
+    soma_dataset *d = soma_model_images(m, q->from, &(soma_images_opts){.part = part, .skip_broken = skips});
+    if (!d) return cli_error(ctx), NULL;
+    cli_notes(stderr, d);
+    if (part && !q->json) printf("%s/%s: ", q->from, part);
+    return d;
+}
+
+static int evaluate(soma_context *ctx, const char *word, const question *q) {
     char room[4200];
     const char *path = cli_model_path(word, room, sizeof room);
+    bool pictures = q->from && cli_is_pictures(q->from);
     soma_model *m;
+    if ((q->part || q->broken) && !pictures) return cli_fail("%s goes with pictures: a folder or an archive", q->part ? "--part" : "--broken");
     if (soma_model_load(ctx, path, &m) != SOMA_OK) return cli_error(ctx);
-    soma_dataset *test = table ? cli_table_part(ctx, m, table) : cli_part(ctx, recipe, path, data, false);
-    return test ? cli_report(ctx, m, test, json) : CLI_FAILED;
+    soma_dataset *test = pictures  ? picture_data(ctx, m, path, q)
+                         : q->from ? cli_table_part(ctx, m, q->from)
+                                   : cli_part(ctx, q->recipe, path, q->data, false);
+    return test ? cli_report(ctx, m, test, q->json) : CLI_FAILED;
 }
 
 int cli_eval(int argc, char **argv, const cli_command *self) {
-    const char *data = NULL, *recipe = NULL;
+    question q = {0};
     int64_t threads = 0;
-    bool json = false;
     const cli_option options[] = {
-        {"--data", "DIR", "where data paths start (or SOMA_DATA)", CLI_TEXT, &data},
-        {"--recipe", "RECIPE", "whose test data; default: beside the model", CLI_TEXT, &recipe},
-        {"--json", NULL, "one line of JSON", CLI_FLAG, &json},
+        {"--data", "DIR", "where data paths start (or SOMA_DATA)", CLI_TEXT, &q.data},
+        {"--recipe", "RECIPE", "whose test data; default: beside the model", CLI_TEXT, &q.recipe},
+        {"--part", "NAME", "of pictures: a part; default: test, if there are", CLI_TEXT, &q.part},
+        {"--broken", "error|skip", "of pictures; default: what the recipe says", CLI_TEXT, &q.broken},
+        {"--json", NULL, "one line of JSON", CLI_FLAG, &q.json},
         {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &threads},
     };
     cli_words w;
@@ -65,7 +116,9 @@ int cli_eval(int argc, char **argv, const cli_command *self) {
     if (status >= 0) return status;
     soma_context *ctx = cli_context(threads);
     if (!ctx) return CLI_FAILED;
-    status = evaluate(ctx, w.words[0], w.n > 1 ? w.words[1] : NULL, recipe, data ? data : getenv("SOMA_DATA"), json);
+    if (!q.data) q.data = getenv("SOMA_DATA");
+    q.from = w.n > 1 ? w.words[1] : NULL;
+    status = evaluate(ctx, w.words[0], &q);
     soma_context_free(ctx);
     return status;
 }

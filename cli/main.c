@@ -9,20 +9,21 @@
 #include <unistd.h>
 
 static const cli_command commands[] = {
-    {"train", "RECIPE", "Trains a recipe's model; --resume goes on with a run.", "soma train recipes/glyphs-mlp.yaml --out runs/glyphs", cli_train},
-    {"eval", "MODEL [TABLE]", "Measures a model on test data, or on a table.", "soma eval runs/glyphs --json", cli_eval},
+    {"train", "RECIPE", "Trains a model; --resume goes on with a run.", "soma train recipes/glyphs-mlp.yaml --out runs/glyphs", cli_train},
+    {"eval", "MODEL [TABLE|FOLDER]", "Measures on test data, a table or pictures.", "soma eval runs/glyphs --json", cli_eval},
     {"generate", "[NAME]", "Makes a data set as CSV; alone: lists them.", "soma generate moons > moons.csv", cli_generate},
-    {"data", "TABLE|RECIPE", "Describes columns, classes, ranges, samples.", "soma data moons.csv", cli_data},
-    {"new", "TABLE", "Writes a commented recipe that suits a table.", "soma new moons.csv > m.yaml && soma train m.yaml --out runs/moons", cli_new},
+    {"data", "TABLE|FOLDER|RECIPE", "Describes columns, classes, ranges, samples.", "soma data moons.csv", cli_data},
+    {"new", "TABLE|FOLDER", "Writes a recipe for a table, or for pictures.", "soma new moons.csv > m.yaml && soma train m.yaml --out runs/moons",
+     cli_new},
     {"predict", "MODEL [TABLE|PHOTO...]", "Answers for a table's rows, or pictures.", "soma predict runs/moons moons.csv --proba | head -3",
      cli_predict},
     {"features", "MODEL [TABLE]", "What a layer gives for the rows of a table.", "soma features runs/moons moons.csv --layer 1 -o moons.npy",
      cli_features},
-    {"show", "MODEL [TABLE]", "Filters, features, reasons, mistakes as pictures.", "soma show runs/glyphs --filters --mistakes -o glyphs.png",
+    {"show", "MODEL [TABLE]", "Filters, features, mistakes as pictures.", "soma show runs/glyphs --filters --mistakes -o glyphs.png",
      cli_show},
-    {"summary", "RECIPE|MODEL", "Lists layers, shapes, parameters, work, memory.", "soma summary recipes/glyphs-mlp.yaml", cli_summary},
-    {"explain", "RECIPE", "Shows the plan of a step: kernels, fusion, memory.", "soma explain recipes/glyphs-mlp.yaml", cli_explain},
-    {"doctor", "", "Says what machine and build have; measures the peak.", "soma doctor", cli_doctor},
+    {"summary", "RECIPE|MODEL", "Lists layers, shapes, parameters, memory.", "soma summary recipes/glyphs-mlp.yaml", cli_summary},
+    {"explain", "RECIPE", "Shows a step's plan: kernels, fusion, memory.", "soma explain recipes/glyphs-mlp.yaml", cli_explain},
+    {"doctor", "", "Says what machine and build have.", "soma doctor", cli_doctor},
 };
 #define COMMANDS (int)(sizeof commands / sizeof *commands)
 
@@ -78,7 +79,7 @@ void cli_processor(char *out, size_t size) {
 
 static void usage(FILE *to) {
     fprintf(to, "soma trains and runs neural networks.\n\nUsage: soma COMMAND [OPTIONS]\n\n");
-    for (int i = 0; i < COMMANDS; i++) fprintf(to, "  %-9s %-13s %s\n", commands[i].name, commands[i].words, commands[i].does);
+    for (int i = 0; i < COMMANDS; i++) fprintf(to, "  %-9s %-22s %s\n", commands[i].name, commands[i].words, commands[i].does);
     fprintf(to, "\n  soma COMMAND --help    options of a command, with an example\n  soma --version\n\nExample: %s\n", commands[0].example);
 }
 

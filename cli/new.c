@@ -1,11 +1,11 @@
-/* soma new: a recipe that suits a table, with what was seen as comments. */
+/* soma new: a recipe that suits a table (of pictures: new_pictures.c), with what was seen as comments. */
 #include "cli.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Text of YAML, in quotes where it could be taken for something else. */
-static void yaml_text(const char *text) {
+void cli_yaml_text(const char *text) {
     bool plain = *text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.-") == strlen(text) && *text != '-' &&
                  *text != '.' && strspn(text, "0123456789.-+eE_") < strlen(text);
     static const char *const words[] = {"true", "false", "null", "yes",   "no",  "on", "off", "True", "False",
@@ -25,7 +25,7 @@ static void yaml_text(const char *text) {
 }
 
 /* A comment's text: one line. */
-static void comment(const char *text) {
+void cli_yaml_comment(const char *text) {
     for (int n = 0; *text && n < 60; text++, n++) putchar((unsigned char)*text < ' ' ? ' ' : *text);
 }
 
@@ -34,7 +34,7 @@ static void said_of_columns(const soma_table *t) {
         soma_column c;
         soma_table_column(t, i, &c);
         printf("#   ");
-        comment(c.name);
+        cli_yaml_comment(c.name);
         printf(": %s", soma_column_type_name(c.type));
         if (c.type == SOMA_COLUMN_NUMBER) printf(" from %.6g to %.6g", c.min, c.max);
         if (c.type == SOMA_COLUMN_CATEGORY) printf(", %lld different", (long long)c.n_categories);
@@ -69,9 +69,9 @@ static void write_data(const plan *p, const soma_table *t, const char *path, con
     char *whole = realpath(path, NULL);
     const soma_columns_info *info = p->info;
     printf("data:\n  kind: table\n  path: ");
-    yaml_text(whole ? whole : path);
+    cli_yaml_text(whole ? whole : path);
     printf("   # a path that begins with no / starts at --data (or SOMA_DATA)\n  target: ");
-    if (info->header) yaml_text(info->target.name);
+    if (info->header) cli_yaml_text(info->target.name);
     else printf("%lld", (long long)info->target_place + 1);
     printf("   # %s\n",
            info->task == SOMA_TASK_CLASSES ? "classes; task: value would learn a number" : "a value; scaled for learning, told in its own units");
@@ -87,7 +87,7 @@ static void write_data(const plan *p, const soma_table *t, const char *path, con
         if (c.type == SOMA_COLUMN_NUMBER && c.whole && c.distinct > 64 && c.max - c.min + 1 == (double)soma_table_rows(t) &&
             i != info->target_place) {
             printf("  ignore: [");
-            yaml_text(c.name);
+            cli_yaml_text(c.name);
             printf("]   # it only numbers the rows\n");
             break;
         }
@@ -119,7 +119,7 @@ static int write_recipe(soma_context *ctx, const char *path, const char *target,
     choose(&p, t);
     const char *slash = strrchr(path, '/');
     printf("# ");
-    comment(slash ? slash + 1 : path);
+    cli_yaml_comment(slash ? slash + 1 : path);
     printf(": %lld rows, %lld columns, %s\n", (long long)p.rows, (long long)soma_table_columns(t),
            soma_table_header(t) ? "with a header" : "no header");
     for (int64_t i = 0; soma_table_note(t, i); i++) printf("# note: %s\n", soma_table_note(t, i));
@@ -146,7 +146,8 @@ int cli_new(int argc, char **argv, const cli_command *self) {
     }
     soma_context *ctx = cli_context(0);
     if (!ctx) return CLI_FAILED;
-    status = write_recipe(ctx, w.words[0], target, &how);
+    if (!cli_is_pictures(w.words[0])) status = write_recipe(ctx, w.words[0], target, &how);
+    else status = target ? cli_fail("--target: pictures have the names of their folders") : cli_new_pictures(ctx, w.words[0]);
     soma_context_free(ctx);
     return status;
 }

@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!d && soma_error_take(ctx) == SOMA_OK) __builtin_trap();
         if (d && (soma_dataset_count(d) < 1 || !soma_dataset_file(d, 0))) __builtin_trap();
     }
+    soma_images_found f;
+    if (soma_images_find(ctx, path, &f, NULL) == SOMA_OK && f.pictures != f.png + f.jpeg + f.broken) __builtin_trap();
     soma_context_free(ctx);
     return 0;
 }

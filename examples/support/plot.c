@@ -1,8 +1,11 @@
 #include "plot.h"
 
 #include <math.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #if SOMA_HAVE_CAIRO
 #include <cairo-svg.h>
@@ -195,6 +198,43 @@ void plot_text(plot *p, double x, double y, const char *text) {
     words(p, at_x(p, x), at_y(p, y) + 4, 0.5, 12, text);
 }
 
+/* v from -1 to 1 as a shade of white: with a sign towards the first two colours, without one (0 to 1) towards black. */
+static uint32_t shade(double v, int has_sign) {
+    double c[3], share = fmin(fabs(v), 1);
+    uint32_t all = 0;
+    for (int k = 0; k < 3; k++) {
+        c[k] = 1 - share * (has_sign ? 1 - colours[v > 0][k] : 0.9);
+        all = all << 8 | (uint32_t)(255 * c[k] + 0.5);
+    }
+    return all;
+}
+
+void plot_image(plot *p, double x, double y, double width, const float *v, int rows, int columns, double full, int has_sign) {
+    enum { FINE = 112 }; /* whoever enlarges the picture shall see squares, not a blur */
+    if (!p) return;
+    int zoom = (FINE + columns - 1) / columns, w = columns * zoom, h = rows * zoom;
+    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, w, h);
+    unsigned char *bytes = cairo_image_surface_get_data(s);
+    for (int i = 0; bytes && i < h; i++)
+        for (int k = 0; k < w; k++) {
+            uint32_t pixel = shade((double)v[i / zoom * columns + k / zoom] / full, has_sign);
+            memcpy(bytes + (ptrdiff_t)i * cairo_image_surface_get_stride(s) + 4 * k, &pixel, 4);
+        }
+    cairo_surface_mark_dirty(s);
+    double size = width * (at_x(p, 1) - at_x(p, 0)) / w;
+    cairo_save(p->c);
+    cairo_translate(p->c, at_x(p, x), at_y(p, y));
+    cairo_scale(p->c, size, size);
+    cairo_set_source_surface(p->c, s, 0, 0);
+    cairo_paint(p->c);
+    cairo_rectangle(p->c, 0, 0, w, h);
+    ink(p, 5);
+    cairo_set_line_width(p->c, 0.8 / size);
+    cairo_stroke(p->c);
+    cairo_restore(p->c);
+    cairo_surface_destroy(s);
+}
+
 static int replay(plot *p, cairo_surface_t *to, double scale) {
     cairo_t *c = cairo_create(to);
     cairo_scale(c, scale, scale);
@@ -218,6 +258,7 @@ int plot_save(plot *p, const char *folder, const char *name) {
     fine = fine && cairo_surface_write_to_png(png, path) == CAIRO_STATUS_SUCCESS;
     cairo_surface_destroy(svg), cairo_surface_destroy(png);
     cairo_destroy(p->c);
+    cairo_surface_finish(p->surface); /* cairo 1.16's SVG surface does not give back its reference to one with images in it */
     cairo_surface_destroy(p->surface);
     free(p);
     return fine;
@@ -239,6 +280,9 @@ void plot_points(plot *p, const double *x, const double *y, int n, int colour, c
 }
 void plot_field(plot *p, double (*value)(void *user, double x, double y), void *user) { (void)p, (void)value, (void)user; }
 void plot_text(plot *p, double x, double y, const char *text) { (void)p, (void)x, (void)y, (void)text; }
+void plot_image(plot *p, double x, double y, double width, const float *v, int rows, int columns, double full, int has_sign) {
+    (void)p, (void)x, (void)y, (void)width, (void)v, (void)rows, (void)columns, (void)full, (void)has_sign;
+}
 int plot_save(plot *p, const char *folder, const char *name) { return (void)p, (void)folder, (void)name, 1; }
 
 #endif

@@ -19,6 +19,9 @@ void plot_points(plot *p, const double *x, const double *y, int n, int colour, c
 /* Shades the panel by value(x, y) in [0, 1]: colour 0 at 0, colour 1 at 1. */
 void plot_field(plot *p, double (*value)(void *user, double x, double y), void *user);
 void plot_text(plot *p, double x, double y, const char *text);
+/* Numbers as squares, so many panels wide, its upper left corner at (x, y) of a blank panel. full: the number whose shade is full. With a sign:
+ * colour 1 above 0, colour 0 below; without: black above 0. */
+void plot_image(plot *p, double x, double y, double width, const float *v, int rows, int columns, double full, int has_sign);
 /* Writes FOLDER/NAME.svg and .png and frees it. Returns 0 when they could not be written. */
 int plot_save(plot *p, const char *folder, const char *name);
 

@@ -57,6 +57,20 @@ SOMA_WITH_OPTS(soma_dataset *, soma_dataset_images, (soma_context * ctx, const c
  * Errors as there. */
 SOMA_WITH_OPTS(soma_status, soma_images_classes, (soma_context * ctx, const char *path, const char *const **names, int64_t *n), (ctx, path, names, n),
                soma_images_opts)
+/* The picture files that soma_dataset_images would read, by the beginnings of the files: nothing is decoded, and what is damaged further on is not
+ * seen. */
+typedef struct soma_images_found {
+    int64_t pictures;          /* files in class folders that are called pictures; of them */
+    int64_t png, jpeg, broken; /* PNG and JPEG by their content, and neither */
+    int64_t grey;              /* without colour */
+    int64_t least[2], most[2]; /* the least height and width, the greatest, of upright pictures; 0: there are none */
+    const char *const *classes;
+    const int64_t *counts; /* of each class */
+    int64_t n_classes;
+} soma_images_found;
+/* Fills *found, for as long as the innermost scope. Of options `part` counts. Errors as soma_images_classes: broken pictures and none at all are no
+ * errors here. */
+SOMA_WITH_OPTS(soma_status, soma_images_find, (soma_context * ctx, const char *path, soma_images_found *found), (ctx, path, found), soma_images_opts)
 /* CIFAR-10's binary batches (Krizhevsky 2009): n files, plain or .gz, of records of a class and 3 x 32 x 32 bytes. SOMA_ERROR_FORMAT for other sizes
  * and classes. */
 SOMA_API soma_dataset *soma_dataset_cifar10(soma_context *ctx, const char *const *paths, int64_t n);
@@ -80,6 +94,11 @@ SOMA_API uint64_t soma_dataset_digest(const soma_dataset *d);
 /* Sample i, as an epoch has it, in the data's own units, as soma_model_predict takes it: of pictures bytes, before scale and mean. SOMA_ERROR_RANGE.
  */
 SOMA_API soma_status soma_dataset_raw(const soma_dataset *d, int64_t epoch, int64_t i, float *inputs, int64_t *target);
+/* Cuts pictures in two: of each class the share (rounded, at least one picture, but never the last) is drawn by the seed and held out, *rest is what
+ * is left; both in the order that they had. SOMA_ERROR_ARGUMENT for other data, for pictures behind transforms, a share that is not between 0 and 1,
+ * and where each class has one picture alone. */
+SOMA_API soma_status soma_dataset_hold_out(soma_context *ctx, const soma_dataset *d, double share, uint64_t seed, soma_dataset **rest,
+                                           soma_dataset **held);
 /* Mean and deviation of each channel, of bytes / 255, over all samples: from sums of integers, so exact up to the last rounding. Room for 3 each. A
  * deviation of 0 becomes 1. SOMA_ERROR_ARGUMENT for data that is no bytes of pictures. */
 SOMA_API soma_status soma_dataset_statistics(const soma_dataset *d, double *mean, double *std);

@@ -35,6 +35,11 @@ SOMA_API const soma_picture_info *soma_model_pictures(const soma_model *m);
 /* Makes a picture its inputs, as those of the test part were made: channels, size, transforms; room for all of a sample. Numbers are bytes, as
  * soma_model_predict takes them. SOMA_ERROR_ARGUMENT for a model of other data. */
 SOMA_API soma_status soma_model_picture(soma_model *m, const soma_image *image, float *inputs);
+/* Pictures in class folders, or an archive of them, as soma_dataset_images reads them, made samples of this model as those of the test part were:
+ * size, channels and transforms are the model's, its classes are matched by their names (of a model of other pictures their numbers: "0", "1", ...).
+ * Of options part, skip_broken and most_pixels count. SOMA_ERROR_ARGUMENT for a class that the model does not know, and for a model of no pictures or
+ * no classes; else the errors of soma_dataset_images. */
+SOMA_WITH_OPTS(soma_dataset *, soma_model_images, (soma_model * m, const char *path), (m, path), soma_images_opts)
 /* The name of a class in the table or among folders, else its number as text; "" beyond the last. Valid as long as the model. */
 SOMA_API const char *soma_model_class_name(soma_model *m, int64_t i);
 /* Its layers. */

@@ -29,6 +29,13 @@ void soma__pixels_free(soma__pixels *p);
 /* The decoders: a picture as it is stored, of 1 or 3 channels. */
 soma_status soma__png_decode(const uint8_t *data, size_t n, int64_t most, soma__pixels *out, char *why, size_t why_size);
 soma_status soma__jpeg_decode(const uint8_t *data, size_t n, int64_t most, soma__pixels *out, char *why, size_t why_size);
+/* A picture by the beginning of its file: its size as it is when upright. */
+typedef struct soma__head {
+    int64_t height, width;
+    bool grey, png;
+} soma__head;
+/* False for what is no PNG or JPEG file, or is cut before it says so. */
+bool soma__image_head(const uint8_t *data, size_t n, soma__head *out);
 /* EXIF's orientation, 1 to 8, of a JPEG or PNG file; 1 where there is none. */
 int soma__exif_orientation(const uint8_t *data, size_t n);
 

@@ -106,7 +106,7 @@ static bool leave_out(soma__images *r, const soma__work *w) {
 
 bool soma__images_flush(soma__images *r) {
     char why[256];
-    if (r->names_only) return true;
+    if (r->names_only || r->found) return true;
     if (!r->height) find_size(r);
     r->out.size = 0;
     if (r->n_block && !soma__bytes_room(&r->out, r->n_block * r->features)) return no_memory(r);
@@ -127,6 +127,7 @@ bool soma__images_flush(soma__images *r) {
 
 bool soma__images_decode(soma__images *r, size_t picture, size_t first, size_t bytes) {
     if (r->names_only) return true;
+    if (r->found) return soma__images_look_at(r, picture, first, bytes);
     r->block[r->n_block++] = (soma__work){.picture = picture, .first = first, .bytes = bytes};
     return (r->n_block < SOMA__BLOCK && r->data.size < BLOCK_BYTES) || soma__images_flush(r);
 }
@@ -281,19 +282,35 @@ soma_dataset *soma_dataset_images_v(soma_context *ctx, const char *path, const s
     return soma_error_status(ctx) == SOMA_OK ? d : NULL;
 }
 
+/* The names of the classes: pictures are listed, or looked at, not decoded. */
+static soma_status list(soma__images *r, const char *const **names, int64_t *n) {
+    char part[1024];
+    soma_dataset none = {0};
+    r->o.n_classes = 0;
+    if (read(r, part, sizeof part)) {
+        if (r->n) qsort(r->pictures, r->n, sizeof *r->pictures, soma__pictures_compare);
+        if (name_classes(r, &none)) *names = none.pictures.classes, *n = none.pictures.n_classes;
+        if (*names && r->found && !soma__images_count(r, *names, *n)) *names = NULL;
+    }
+    end(r);
+    return soma_error_status(r->ctx);
+}
+
 soma_status soma_images_classes_v(soma_context *ctx, const char *path, const char *const **names, int64_t *n, const soma_images_opts *options,
                                   size_t size) {
     soma__images r = {.ctx = ctx, .path = path, .names_only = true};
-    char part[1024];
-    soma_dataset none = {0};
     if (!ctx || !names || !n) return SOMA_ERROR_ARGUMENT;
     *names = NULL, *n = 0;
     if (!soma_options_read(ctx, "images_classes", &r.o, sizeof r.o, options, size)) return soma_error_status(ctx);
-    r.o.n_classes = 0;
-    if (read(&r, part, sizeof part)) {
-        if (r.n) qsort(r.pictures, r.n, sizeof *r.pictures, soma__pictures_compare);
-        if (name_classes(&r, &none)) *names = none.pictures.classes, *n = none.pictures.n_classes;
-    }
-    end(&r);
-    return soma_error_status(ctx);
+    return list(&r, names, n);
+}
+
+soma_status soma_images_find_v(soma_context *ctx, const char *path, soma_images_found *found, const soma_images_opts *options, size_t size) {
+    soma__images r = {.ctx = ctx, .path = path, .found = found};
+    const char *const *names = NULL;
+    int64_t n = 0;
+    if (!ctx || !found) return SOMA_ERROR_ARGUMENT;
+    *found = (soma_images_found){0};
+    if (!soma_options_read(ctx, "images_find", &r.o, sizeof r.o, options, size)) return soma_error_status(ctx);
+    return list(&r, &names, &n);
 }

@@ -51,6 +51,7 @@ typedef struct soma__images {
     soma__bytes data, out; /* the block's files, of an archive; its samples */
     char **notes;
     int64_t n_notes, notes_room;
+    soma_images_found *found; /* files are only looked at; NULL: they are decoded */
 } soma__images;
 
 /* Lists the pictures of a folder, sorted, and decodes them; or those of an archive, in its order. False with the error pending. */
@@ -61,6 +62,10 @@ bool soma__images_add(soma__images *r, const char *name, size_t n);
 /* Adds the last picture to the block; decodes the block when it is full, or at the end. False with the error pending. */
 bool soma__images_decode(soma__images *r, size_t picture, size_t first, size_t bytes);
 bool soma__images_flush(soma__images *r);
+/* Counts what a picture is by its head; false with the error pending. */
+bool soma__images_look_at(soma__images *r, size_t picture, size_t first, size_t bytes);
+/* How many pictures each class has. */
+bool soma__images_count(soma__images *r, const char *const *names, int64_t n);
 /* "path/part/name" for sentences; cut where it is too long. */
 void soma__images_name(const soma__images *r, const char *name, char *out, size_t size);
 /* By class, then by path. */

@@ -374,12 +374,14 @@ soma_status soma_model_predict_bytes(soma_model *m, const uint8_t *inputs, int64
     return soma_error_status(m->ctx);
 }
 
+/* A grey picture may be one of one channel. */
 bool soma__model_takes(const soma_model *m, const soma_dataset *data, const char *call) {
     const int64_t *shape;
     int64_t ndim;
     soma_dataset_shape(data, &shape, &ndim);
-    bool fits = ndim == m->ndim;
-    for (int64_t d = 0; fits && d < ndim; d++) fits = shape[d] == m->shape[d];
+    int64_t first = ndim == 3 && m->ndim == 2 && shape[0] == 1, behind = ndim == 2 && m->ndim == 3 && m->shape[0] == 1;
+    bool fits = ndim - first == m->ndim - behind;
+    for (int64_t d = 0; fits && d < ndim - first; d++) fits = shape[d + first] == m->shape[d + behind];
     if (!fits) soma_error_raise(m->ctx, SOMA_ERROR_SHAPE, "%s: the data's samples have another shape than the model's", call);
     else if (soma_dataset_is_valued(data) != soma__model_is_valued(m))
         soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: the data's targets are %s, the model predicts %s", call,

@@ -1,6 +1,7 @@
 /* Pictures of recipes: opened, prepared; and how a model makes inputs of any picture, as JSON for model files. */
 #include "train/model.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ const soma__field soma__image_fields[SOMA__IMAGE_FIELDS] = {
     TEXT("path", "\"\"", "a folder or an archive (.tar, .tar.gz) with both parts; empty: the parts are paths themselves"),
     TEXT("train", "\"train\"", "what to learn from: a folder of class folders"),
     TEXT("test", "\"test\"", "what to measure with; classes are those of the training part"),
+    {"hold_out", SOMA__NUMBER, "0", 0, 1, false, true, "this share of each class of the training part is kept to measure with, in place of `test`"},
     {"size", SOMA__SIZE, "[]", 1, 16384, false, false, "height and width that all are brought to; none: all have the first one's"},
     {"channels", SOMA__INTEGER, "3", 1, 3, false, false, "1 (grey) or 3 (red, green, blue)"},
     {"fit", SOMA__CHOICE, "\"stretch\"", 0, 0, false, false, "stretch|crop: what becomes of other proportions"},
@@ -44,6 +46,14 @@ bool soma__image_data(soma_context *ctx, const json_t *f, const char *folder, so
                           .part = *path ? parts[0] : NULL,
                           .skip_broken = soma__choice(&fields_kind, f, "broken"),
                           .most_pixels = soma__get_int(f, "most_pixels")};
+    if (soma__get(f, "hold_out") > 0) {
+        soma_dataset *rest, *held, *all = soma_dataset_images(ctx, paths[0], &o);
+        if (!all || soma_dataset_hold_out(ctx, all, soma__get(f, "hold_out"), (uint64_t)soma__get_int(f, "seed"), &rest, &held) != SOMA_OK)
+            return false;
+        if (train) *train = rest;
+        if (test) *test = held;
+        return true;
+    }
     if (train && !(*train = soma_dataset_images(ctx, paths[0], &o))) return false;
     if (!test) return true;
     if (train) o.classes = soma_dataset_pictures(*train)->classes, o.n_classes = soma_dataset_pictures(*train)->n_classes;
@@ -235,6 +245,50 @@ bool soma__pictures_build(soma_context *ctx, soma__pictures *p) {
     p->mean = per_channel(ctx, p->info.mean, p->info.channels);
     p->std = per_channel(ctx, p->info.std, p->info.channels);
     return p->mean && p->std && soma_eval(ctx) == SOMA_OK;
+}
+
+/* A class of the folders that the model does not know becomes the error; so does what hinders the look. */
+static bool knows_all(soma_model *m, const char *path, const soma_images_opts *o) {
+    const char *const *names;
+    int64_t n;
+    char known[200] = "";
+    if (soma_images_classes(m->ctx, path, &names, &n, o) != SOMA_OK) return false;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t k = 0;
+        while (k < o->n_classes && strcmp(o->classes[k], names[i]) != 0) k++;
+        if (k < o->n_classes) continue;
+        for (k = 0; k < o->n_classes && strlen(known) + 30 < sizeof known; k++)
+            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%.24s", k ? ", " : "", o->classes[k]);
+        return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: the model does not know the class '%.100s'; it knows %s%s", path, names[i], known,
+                                k < o->n_classes ? ", ..." : ""),
+               false;
+    }
+    return true;
+}
+
+/* The data's bytes are divided by 255; a model of idx files may want them scaled otherwise. */
+static soma_dataset *normalise_as(const soma_model *m, soma_dataset *d) {
+    const soma_picture_info *info = &m->pictures->info;
+    double mean[3], std[3], factor = fabs(255 * m->scale - 1) < 1e-6 ? 1 : 1 / (255 * m->scale);
+    for (int64_t c = 0; c < info->channels; c++)
+        mean[c] = info->mean ? info->mean[c] * factor : 0, std[c] = info->std ? info->std[c] * factor : factor;
+    return info->mean || factor < 1 || factor > 1 ? soma_dataset_normalised(m->ctx, d, mean, std, info->channels) : d;
+}
+
+soma_dataset *soma_model_images_v(soma_model *m, const char *path, const soma_images_opts *options, size_t size) {
+    soma_images_opts o;
+    if (!m || !soma_options_read(m->ctx, "model_images", &o, sizeof o, options, size)) return NULL;
+    const soma_picture_info *info = soma_model_pictures(m);
+    if (!info) return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "%s: the model was not trained on pictures", path ? path : "model_images"), NULL;
+    if (soma_model_is_valued(m)) return soma_error_raise(m->ctx, SOMA_ERROR_ARGUMENT, "model_images: the model predicts a number, no class"), NULL;
+    int64_t n = info->n_classes ? info->n_classes : soma_model_outputs(m);
+    const char **names = soma_scope_memory(m->ctx, (size_t)n * sizeof *names);
+    for (int64_t i = 0; names && i < n; i++) names[i] = soma_model_class_name(m, i);
+    o.size[0] = info->height, o.size[1] = info->width, o.channels = info->channels, o.crop = info->crop, o.classes = names, o.n_classes = n;
+    if (!names || !knows_all(m, path, &o)) return NULL;
+    soma_dataset *d = soma_dataset_images(m->ctx, path, &o);
+    if (d && m->pictures->n_transforms) d = soma_dataset_transformed(m->ctx, d, m->pictures->transforms, m->pictures->n_transforms, 0);
+    return d ? normalise_as(m, d) : NULL;
 }
 
 soma_status soma_model_picture(soma_model *m, const soma_image *image, float *inputs) {

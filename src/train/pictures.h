@@ -38,7 +38,7 @@ bool soma__pictures_build(soma_context *ctx, soma__pictures *p);
         {"transforms", SOMA__TRANSFORMS, "[]", 0, 0, false, false, "changes to samples to learn from, other ones each epoch"}, { \
         "test_transforms", SOMA__TRANSFORMS, "[]", 0, 0, false, false, "changes to samples to measure and to predict" \
     }
-#define SOMA__IMAGE_FIELDS 14
+#define SOMA__IMAGE_FIELDS 15
 #define SOMA__CIFAR_FIELDS 9
 extern const soma__field soma__image_fields[SOMA__IMAGE_FIELDS], soma__cifar_fields[SOMA__CIFAR_FIELDS];
 bool soma__image_data(soma_context *ctx, const json_t *f, const char *folder, soma_dataset **train, soma_dataset **test);

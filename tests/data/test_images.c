@@ -3,6 +3,8 @@
 #include "support/check.h"
 #include "support/pictures.h"
 
+#include "data/image.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +190,82 @@ static void broken_pictures_are_errors_or_left_out(void **state) {
     soma_context_free(ctx);
 }
 
+static void looking_tells_what_decoding_would_read(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_images_found f;
+    for (int archive = 0; archive < 2; archive++) {
+        assert_int_equal(soma_images_find(ctx, at(archive ? "both.tar" : "tree"), &f, &(soma_images_opts){.part = "train"}), SOMA_OK);
+        assert_true(f.pictures == PICTURES && f.png == 200 && f.jpeg == 100 && f.broken == 0 && f.grey == 0);
+        assert_true(f.least[0] == H && f.most[0] == H && f.least[1] == W && f.most[1] == W);
+        assert_true(f.n_classes == 3 && !strcmp(f.classes[2], "cow-2") && f.counts[0] == 100 && f.counts[1] == 100 && f.counts[2] == 100);
+    }
+    uint8_t pixels[30 * 20];
+    picture_draw(pixels, 30, 20, 1, 1);
+    picture_file turned = picture_jpeg(pixels, 30, 20, 1, 90, true, 6),
+                 grey = picture_png(pixels, 10, 20, 20, PNG_COLOR_TYPE_GRAY, 8, false, NULL, 0);
+    mkdir(at("found"), 0777), mkdir(at("found/a"), 0777), mkdir(at("found/b"), 0777);
+    write_bytes("found/a/1.jpg", turned.data, turned.size), write_bytes("found/a/2.png", grey.data, grey.size);
+    write_bytes("found/b/3.png", "none", 4), write_bytes("found/b/4.png", "", 0);
+    assert_int_equal(soma_images_find(ctx, at("found"), &f, NULL), SOMA_OK);
+    assert_true(f.pictures == 4 && f.png == 1 && f.jpeg == 1 && f.broken == 2 && f.grey == 2);
+    assert_true(f.least[0] == 10 && f.most[0] == 20 && f.least[1] == 20 && f.most[1] == 30 && f.counts[0] == 2 && f.counts[1] == 2);
+    mkdir(at("nobody"), 0777);
+    assert_int_equal(soma_images_find(ctx, at("nobody"), &f, NULL), SOMA_OK);
+    assert_true(f.pictures == 0 && f.n_classes == 0 && f.most[0] == 0);
+    soma_images_find(ctx, at("nowhere"), &f, NULL);
+    check_error(ctx, SOMA_ERROR_IO, "nowhere: cannot open");
+    picture_file files[] = {turned, grey};
+    for (int k = 0; k < 2; k++)
+        for (size_t n = 0; n <= files[k].size; n++) { /* cut anywhere: in memory that ends there */
+            uint8_t *cut = malloc(n + !n);
+            soma__head h;
+            memcpy(cut, files[k].data, n);
+            bool told = soma__image_head(cut, n, &h);
+            assert_true(told ? h.grey && h.png == (k == 1) && h.width == (k || h.height == 30 ? 20 : 30) : n < files[k].size);
+            free(cut);
+        }
+    free(turned.data), free(grey.data);
+    soma_context_free(ctx);
+}
+
+static void held_out_pictures_are_a_share_of_each_class(void **state) {
+    (void)state;
+    uint64_t before[2] = {0};
+    for (int archive = 0; archive < 2; archive++) {
+        soma_context *ctx = check_context(NULL);
+        soma_dataset *d = soma_dataset_images(ctx, at(archive ? "both.tar" : "tree"), &(soma_images_opts){.part = "train"}), *rest, *held, *other;
+        assert_int_equal(soma_dataset_hold_out(ctx, d, 0.25, 7, &rest, &held), SOMA_OK);
+        assert_true(soma_dataset_count(rest) == 225 && soma_dataset_count(held) == 75);
+        int64_t counts[3] = {0}, a = 0, b = 0;
+        for (int64_t i = 0; i < PICTURES; i++) { /* each is in one of both, in its order, as it was */
+            float x[3 * H * W], y[3 * H * W];
+            int64_t target, was;
+            const char *file = soma_dataset_file(d, i);
+            bool kept = b < 75 && !strcmp(soma_dataset_file(held, b), file);
+            if (!kept) assert_string_equal(soma_dataset_file(rest, a), file);
+            soma_dataset_sample(d, i, x, &was), soma_dataset_sample(kept ? held : rest, kept ? b++ : a++, y, &target);
+            assert_true(target == was && !memcmp(x, y, sizeof x));
+            counts[target] += kept;
+        }
+        assert_true(counts[0] == 25 && counts[1] == 25 && counts[2] == 25 && soma_dataset_pictures(held)->n_classes == 3);
+        uint64_t now[2] = {soma_dataset_digest(rest), soma_dataset_digest(held)};
+        if (archive) assert_memory_equal(now, before, sizeof now);
+        memcpy(before, now, sizeof now);
+        soma_dataset_hold_out(ctx, d, 0.25, 8, &rest, &other);
+        assert_true(soma_dataset_digest(other) != now[1]);
+        soma_dataset_hold_out(ctx, d, 0.999, 8, &rest, &other);
+        assert_int_equal(soma_dataset_count(rest), 3);
+        soma_dataset_hold_out(ctx, d, 1, 8, &rest, &other);
+        check_error(ctx, SOMA_ERROR_ARGUMENT, "a share between 0 and 1");
+        soma_dataset_hold_out(ctx, soma_dataset_generate(ctx, "moons", 10, NULL), 0.5, 8, &rest, &other);
+        check_error(ctx, SOMA_ERROR_ARGUMENT, "pictures of this context");
+        soma_dataset_hold_out(ctx, soma_dataset_glyphs(ctx, 1, NULL), 0.5, 8, &rest, &other);
+        check_error(ctx, SOMA_ERROR_ARGUMENT, "no class has a second picture");
+        soma_context_free(ctx);
+    }
+}
+
 static void long_names_are_read(void **state) {
     (void)state;
     picture_file f = numbered(1, H, W);
@@ -347,6 +425,8 @@ int main(void) {
 #if SOMA_HAVE_IMAGES
         cmocka_unit_test(folders_archives_and_threads_give_the_same),
         cmocka_unit_test(broken_pictures_are_errors_or_left_out),
+        cmocka_unit_test(looking_tells_what_decoding_would_read),
+        cmocka_unit_test(held_out_pictures_are_a_share_of_each_class),
         cmocka_unit_test(long_names_are_read),
         cmocka_unit_test(hostile_archives_get_sentences),
         cmocka_unit_test(the_cifar_archive_is_read),

@@ -106,6 +106,14 @@ static soma_status work(soma_context *ctx, const char *out) {
     if (s == SOMA_OK && soma_model_pictures(m) && soma_model_pictures(m)->n_classes) {
         soma_image *i = soma_image_read(ctx, photo, NULL);
         s = i ? soma_model_picture(m, i, x) : soma_error_status(ctx);
+        snprintf(path, sizeof path, "%s/b.tar", folder);
+        soma_images_found found;
+        soma_dataset *d, *rest;
+        if (s == SOMA_OK) s = soma_images_find(ctx, path, &found, NULL);
+        if (s == SOMA_OK) s = (d = soma_model_images(m, path, NULL)) ? SOMA_OK : soma_error_status(ctx);
+        if (s == SOMA_OK && (d = soma_dataset_images(ctx, path, &(soma_images_opts){.size = {6, 6}})))
+            soma_dataset_hold_out(ctx, d, 0.5, 1, &rest, &d);
+        if (s == SOMA_OK) s = soma_error_status(ctx);
     }
 #endif
     if (s == SOMA_OK && soma_model_grad_cam_layer(m) >= 0) s = look(ctx, m, x);

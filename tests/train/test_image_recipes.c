@@ -186,6 +186,53 @@ static void models_prepare_pictures_as_their_data_was(void **state) {
     }
 }
 
+/* Class folders by a model give what the recipe's test part gives. */
+static void models_read_class_folders(void **state) {
+    (void)state;
+    static const char *const other[] = {"ant", "bee", "dog", "cow"};
+    for (int way = 0; way < 4; way++) {
+        soma_context *ctx = check_context(NULL);
+        char json[1000], out[40];
+        snprintf(out, sizeof out, "run%d/model.safetensors", way); /* of the test before */
+        snprintf(json, sizeof json, RECIPE, way % 2 ? 1 : 3, way < 2 ? "train" : "none");
+        soma_dataset *test, *d;
+        soma_model *m;
+        assert_int_equal(soma_recipe_data(recipe_of(ctx, json), folder, NULL, &test), SOMA_OK);
+        assert_int_equal(soma_model_load(ctx, path_of(out), &m), SOMA_OK);
+        d = soma_model_images(m, path_of("pictures"), &(soma_images_opts){.part = "test", .size = {1, 1}, .classes = other, .n_classes = 4});
+        check_fine(ctx);
+        assert_int_equal(soma_dataset_count(d), 12);
+        for (int64_t i = 0; i < 12; i++) {
+            float x[300], y[300];
+            int64_t a, b;
+            soma_dataset_sample(test, i, x, &a), soma_dataset_sample(d, i, y, &b);
+            assert_true(a == b && !memcmp(x, y, sizeof *x * (way % 2 ? 100 : 300)));
+        }
+        assert_null(soma_model_images(m, path_of("pictures"), NULL));
+        check_error(ctx, SOMA_ERROR_ARGUMENT, "pictures: the model does not know the class 'test'; it knows ant, bee, cow");
+        assert_null(soma_model_images(m, path_of("nowhere"), NULL));
+        check_error(ctx, SOMA_ERROR_IO, "nowhere: cannot open");
+        soma_context_free(ctx);
+    }
+}
+
+static void a_share_is_held_out(void **state) {
+    (void)state;
+    static const char json[] =
+        "{\"data\": {\"images\": {\"path\": \"pictures/train\", \"train\": \"\", \"hold_out\": 0.25, \"size\": 8, \"normalise\": "
+        "\"train\"}}, \"model\": [\"flatten\", {\"linear\": 3}]}";
+    soma_context *ctx = check_context(NULL);
+    soma_dataset *train, *test, *alone;
+    assert_int_equal(soma_recipe_data(recipe_of(ctx, json), folder, &train, &test), SOMA_OK);
+    assert_int_equal(soma_recipe_data(recipe_of(ctx, json), folder, NULL, &alone), SOMA_OK);
+    assert_true(soma_dataset_count(train) == 39 && soma_dataset_count(test) == 15 && soma_dataset_digest(alone) == soma_dataset_digest(test));
+    assert_true(soma_dataset_pictures(test)->mean[0] == soma_dataset_pictures(alone)->mean[0]);
+    soma_problem p;
+    soma_recipe_problem(recipe_of(ctx, "{\"data\": {\"images\": {\"path\": \"x\", \"hold_out\": 1}}, \"model\": [\"flatten\"]}"), 0, &p);
+    assert_string_equal(p.where, "/data/images/hold_out");
+    soma_context_free(ctx);
+}
+
 static void the_training_part_names_the_classes(void **state) {
     (void)state;
     soma_context *ctx = check_context(NULL);
@@ -228,6 +275,8 @@ int main(void) {
 #if SOMA_HAVE_IMAGES
         cmocka_unit_test(stopped_within_an_epoch_and_resumed_is_the_same),
         cmocka_unit_test(models_prepare_pictures_as_their_data_was),
+        cmocka_unit_test(models_read_class_folders),
+        cmocka_unit_test(a_share_is_held_out),
         cmocka_unit_test(the_training_part_names_the_classes),
 #endif
         cmocka_unit_test(cutmix_boxes_have_their_share)
