@@ -1,4 +1,7 @@
-"""PyTorch on the nets of bench/nets.c: its contiguous and channels_last layouts, eager and compiled; nets.py [train|infer] [NAME] [THREADS]."""
+"""PyTorch on the nets of bench/nets.c: its contiguous and channels_last layouts, eager and compiled; and ONNX Runtime for inference, where it is there.
+nets.py [train|infer] [NAME] [THREADS]."""
+import io
+import logging
 import sys
 import time
 
@@ -80,6 +83,19 @@ def ways(make, shape, training, batch):
                 print("nets.py:", layout, "compiled" if compiled else "", str(e).splitlines()[0], file=sys.stderr)
 
 
+def onnx(make, shape, batch, threads):
+    import onnxruntime
+
+    file, x = io.BytesIO(), torch.randn(batch, *shape)
+    logging.disable(logging.WARNING)
+    torch.onnx.export(make().eval(), (x,), file, input_names=["x"], output_names=["y"], verbose=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+    data = {"x": x.numpy()}
+    return measure(lambda: session.run(None, data))
+
+
 def main():
     mode, name, threads = (sys.argv[1:] + [None] * 3)[:3]
     for n, (make, shape) in NETS.items():
@@ -91,6 +107,11 @@ def main():
                 all_ways = list(ways(make, shape, kind == "train", batch))
                 for way, seconds in all_ways:
                     print(f"PyTorch {way}\t{n}\t{kind}\t{batch}\t{count}\t{1e3 * seconds:.3f} ms", flush=True)
+                if kind == "infer":
+                    try:
+                        print(f"ONNX Runtime\t{n}\t{kind}\t{batch}\t{count}\t{1e3 * onnx(make, shape, batch, count):.3f} ms", flush=True)
+                    except Exception as e:  # it is not there, say
+                        print("nets.py: ONNX Runtime:", str(e).splitlines()[0], file=sys.stderr)
 
 
 main()

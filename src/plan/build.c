@@ -145,6 +145,30 @@ void soma__lower_resolve(soma__builder *b, uint32_t i, int k, soma__operand *o, 
     soma__lower_describe(o, x->in[k], v->strides);
 }
 
+#define PACKED_ROWS 256 /* with more rows packing at each run costs little */
+#define PACKED_BYTES ((size_t)8 << 20)
+
+/* A variable that the plan does not change stays packed from run to run. */
+static void keep_packed(soma__builder *b, const soma__call *call, uint32_t value) {
+    soma__plan *p = b->p;
+    int64_t m = call->out.shape[0], n = call->out.shape[1], k = call->in[0].shape[1];
+    size_t bytes = (size_t)((n + 31) / 32 * 32 * k) * sizeof(float);
+    if (soma__entry_op(b->ctx, value) != SOMA_OP_leaf || !soma__entry_tensor(b->ctx, value)->var) return;
+    bool along = call->out.strides[1] == 1 || n == 1;
+    if (m > PACKED_ROWS || bytes > PACKED_BYTES || (k > SOMA__GEMM_BLOCK && k <= SOMA__GEMM_CHAIN && !along)) return;
+    if (p->values[value].written) return;
+    p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, bytes};
+}
+
+/* The same of a convolution's weight. */
+static void keep_packed_filters(soma__builder *b, const soma__call *call, uint32_t value) {
+    soma__plan *p = b->p;
+    soma__conv_way way;
+    if (soma__entry_op(b->ctx, value) != SOMA_OP_leaf || !soma__entry_tensor(b->ctx, value)->var || p->values[value].written) return;
+    if (!soma__conv_plan(call, &way) || soma__conv_packed(&way) > (int64_t)(PACKED_BYTES / sizeof(float))) return;
+    p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, (size_t)soma__conv_packed(&way) * sizeof(float)};
+}
+
 static void lower(soma__builder *b, uint32_t i) {
     soma_context *ctx = b->ctx;
     soma__plan *p = b->p;
@@ -177,6 +201,7 @@ static void lower(soma__builder *b, uint32_t i) {
     }
     soma__step *step = &p->steps[p->n_steps];
     for (int k = 0; k < x->n_in; k++) soma__lower_read(b, values[k]);
+    if (call.op == SOMA_OP_matmul && x->ndim == 2 && x->dtype == SOMA_F32 && values[1] < p->n_entries) keep_packed(b, &call, values[1]);
     emit(b, &call, i);
     follow(b, step, values);
     note_change(b, step, i);
@@ -211,29 +236,6 @@ static void list_writes(soma__builder *b) {
             if (!p->values[leaf].written) p->writes[p->n_writes++] = leaf;
             p->values[leaf].written = true;
         }
-}
-
-#define PACKED_ROWS 64 /* with more rows packing at each run costs little */
-#define PACKED_BYTES ((size_t)8 << 20)
-
-/* A variable that the plan does not change stays packed from run to run. */
-static void keep_packed(soma__builder *b, const soma__call *call, uint32_t value) {
-    soma__plan *p = b->p;
-    int64_t m = call->out.shape[0], n = call->out.shape[1], k = call->in[0].shape[1];
-    size_t bytes = (size_t)((n + 31) / 32 * 32 * k) * sizeof(float);
-    if (soma__entry_op(b->ctx, value) != SOMA_OP_leaf || !soma__entry_tensor(b->ctx, value)->var) return;
-    if (m > PACKED_ROWS || k > SOMA__GEMM_BLOCK || bytes > PACKED_BYTES) return;
-    if (p->values[value].written) return;
-    p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, bytes};
-}
-
-/* The same of a convolution's weight. */
-static void keep_packed_filters(soma__builder *b, const soma__call *call, uint32_t value) {
-    soma__plan *p = b->p;
-    soma__conv_way way;
-    if (soma__entry_op(b->ctx, value) != SOMA_OP_leaf || !soma__entry_tensor(b->ctx, value)->var || p->values[value].written) return;
-    if (!soma__conv_plan(call, &way) || soma__conv_packed(&way) > (int64_t)(PACKED_BYTES / sizeof(float))) return;
-    p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, (size_t)soma__conv_packed(&way) * sizeof(float)};
 }
 
 static void lower_group(soma__builder *b, soma__group *g) {

@@ -18,7 +18,9 @@ typedef struct soma__gemm {
     int64_t c_rs, c_cs;
     const struct soma__pass *pass; /* NULL, or what is done with each finished block instead of storing it; then the vectors run along n; with k >
                                       SOMA__GEMM_BLOCK, c is memory with c_cs 1 */
-    struct soma__packed *packed;   /* NULL, or where B stays packed; then the vectors run along n, too */
+    struct soma__packed *packed;   /* NULL, or where B stays packed; then the vectors run along n, too, and with k > SOMA__GEMM_BLOCK c_cs is 1 */
+    bool ready;                    /* it is packed from an earlier run */
+    int64_t before;                /* of k, in the packed memory */
     char *scratch;
     struct soma__pool *pool;
 } soma__gemm;

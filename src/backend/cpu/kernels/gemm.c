@@ -233,7 +233,7 @@ static void chain(const soma__gemm *g) {
     if (wide < NR) wide = NR;
     if (g->packed) wide = g->n;
     round r = {.g = g, .rows = (float *)(void *)g->scratch, .tiles = (g->m + MR - 1) / MR};
-    r.packed = g->packed ? g->packed->memory : r.rows + (int64_t)soma__pool_threads(g->pool) * kb * SOMA__GEMM_ROWS;
+    r.packed = r.rows + (int64_t)soma__pool_threads(g->pool) * kb * SOMA__GEMM_ROWS;
     double ns = 1.0 / (VL * 4.0 * 4.0); /* about two vector multiply-adds a clock at 4 GHz */
     for (r.col = 0; r.col < g->n; r.col += wide) {
         r.cols = g->n - r.col < wide ? g->n - r.col : wide;
@@ -242,12 +242,13 @@ static void chain(const soma__gemm *g) {
         for (r.k = 0; r.k < g->k || r.k == 0; r.k += kb) {
             r.kb = g->k - r.k < kb ? g->k - r.k : kb;
             r.last = r.k + r.kb >= g->k;
+            if (g->packed) r.packed = (float *)g->packed->memory + (g->before + r.k) * r.panels * NR;
             int64_t per = PIECE / (r.kb * MR * (r.panels < PANELS ? r.panels : PANELS) * 2 + 1) + 1;
             /* where the rows of a block of k would not stay in the first cache, and are read more than once */
             r.pack_a = g->a_rs == 1 && g->a_cs > 256 && r.kb > 256 && r.panels > 1 && g->m > 1;
             if (r.pack_a) per = SOMA__GEMM_ROWS / MR;
             r.blocks = (r.tiles + per - 1) / per;
-            if (!is_packed(g)) soma__pool_run(g->pool, pack_piece, &r, r.panels, (double)(r.kb * r.cols) * 0.1);
+            if (!g->ready) soma__pool_run(g->pool, pack_piece, &r, r.panels, (double)(r.kb * r.cols) * 0.1);
             soma__pool_run(g->pool, piece, &r, r.blocks * r.groups, 2.0 * (double)g->m * (double)r.cols * (double)r.kb * ns);
             if (!kb) break;
         }
@@ -269,7 +270,7 @@ static void long_product(const soma__gemm *g) {
         soma__gemm h = *g;
         h.k = g->k - p * SOMA__GEMM_CHAIN < SOMA__GEMM_CHAIN ? g->k - p * SOMA__GEMM_CHAIN : SOMA__GEMM_CHAIN;
         h.a += p * SOMA__GEMM_CHAIN * g->a_cs;
-        h.b += p * SOMA__GEMM_CHAIN * g->b_rs;
+        h.b += p * SOMA__GEMM_CHAIN * g->b_rs, h.before = p * SOMA__GEMM_CHAIN;
         h.c = part + top * size, h.c_rs = g->n, h.c_cs = 1;
         chain(&h);
         level[top++] = 0;
@@ -286,6 +287,7 @@ void SOMA_KERNEL(gemm)(const soma__gemm *g) {
     soma__gemm h = *g;
     /* across the grain of C only where no chain has to continue from it */
     if (!g->pass && !g->packed && (h.k <= SOMA__GEMM_BLOCK || h.c_cs != 1) && soma__gemm_prefers_transposed(ISA_ID, &h)) soma__gemm_transpose(&h);
+    h.ready = is_packed(&h);
     if (h.k > SOMA__GEMM_CHAIN) long_product(&h);
     else if (h.k > SOMA__GEMM_BLOCK && h.c_cs != 1 && h.c_rs == 1) {
         soma__gemm_transpose(&h);
