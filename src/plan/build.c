@@ -181,7 +181,7 @@ static void lower(soma__builder *b, uint32_t i) {
     call.n_attr = x->n_attr;
     call.in = soma__lower_take(b, ((size_t)x->n_in + 1) * sizeof *call.in);
     int64_t *attr = soma__lower_take(b, ((size_t)x->n_attr + 1) * sizeof *attr);
-    uint32_t values[SOMA__MAX_INPUTS];
+    uint32_t values[SOMA__MAX_INPUTS] = {0};
     int64_t offsets[SOMA__MAX_INPUTS];
     if (b->failed) return;
     for (int k = 0; k < x->n_attr; k++) attr[k] = x->attr[k];

@@ -317,7 +317,9 @@ static void winograd(maker *m, int64_t *x, int64_t *w, int64_t *y) {
 static void make_conv(maker *m, int dtype) {
     int64_t nd = 1 + below(m, 3), groups = below(m, 3) ? 1 : 1 + below(m, 4), c = 1 + below(m, 9), o = 1 + below(m, below(m, 4) ? 9 : 70);
     int64_t most = nd == 1 ? 60 : nd == 2 ? 14 : 6, *a = m->attr, x[5], w[5], y[5];
-    bool deep = below(m, 30) == 0 && nd < 3;
+    bool each = below(m, 8) == 0; /* each channel by itself, at times more than 4096 pixels */
+    if (each) groups = 2 + below(m, 40), c = o = 1, most = nd == 1 && below(m, 3) == 0 ? 3000 : most;
+    bool deep = !each && below(m, 30) == 0 && nd < 3;
     if (deep) c = 500 + below(m, 400), o = 1 + below(m, 4), groups = 1, most = 4;
     a[SOMA__CONV_DIMS] = nd, a[SOMA__CONV_GROUPS] = groups, a[SOMA__CONV_TILE] = 0;
     x[0] = y[0] = 1 + below(m, 3), x[1] = groups * c, w[0] = y[1] = groups * o, w[1] = c;
@@ -334,6 +336,8 @@ static void make_conv(maker *m, int dtype) {
     bool strided = below(m, 2);
     input(m, dtype, n, op == SOMA_OP_conv_data ? y : x, strided);
     input(m, dtype, n, op == SOMA_OP_conv_weight ? y : w, strided && op == SOMA_OP_conv_weight);
+    if (!strided && below(m, 2)) by_channels(&m->in[0]);
+    if (!strided && op == SOMA_OP_conv_weight && below(m, 2)) by_channels(&m->in[1]);
     result(m, dtype, n, op == SOMA_OP_conv_forward ? y : op == SOMA_OP_conv_data ? x : w);
     if (op != SOMA_OP_conv_weight && below(m, 2)) by_channels(&m->call.out);
 }

@@ -57,6 +57,8 @@ void soma__conv_copy(const soma__conv_way *w, const soma__conv_band *b, const fl
 static inline int64_t soma__conv_room(const soma__conv_way *w) { return w->room[0] * w->room[1] * w->room[2] * w->groups * w->in; }
 /* Floats from one row of a block to the next, for so many channels of each group: whole vectors fit behind the last one. */
 static inline int64_t soma__conv_block(const soma__conv_way *w, int64_t cols) { return (w->groups * cols + 15) / 16 * 16 + (w->groups > 1 ? 16 : 0); }
+/* Each channel by itself. */
+static inline bool soma__conv_depthwise(const soma__conv_way *w) { return w->in == 1 && w->out == 1 && w->groups > 1; }
 /* Places of a transformed tile. */
 static inline int64_t soma__conv_places(const soma__conv_way *w) { return (int64_t)(w->tile + 2) * (w->tile + 2); }
 /* Floats from one place of transformed tiles to the next: not a power of two, whose places would fall on each other in the cache. */

@@ -48,7 +48,4 @@ typedef struct columns {
 /* rows, at most MR, or ROWS with one vector; C has room for whole vectors. */
 void SOMA_KERNEL(conv_tile)(int rows, const columns *q, const float *const *a, float *const *c);
 
-/* Winograd's way of a conv_weight. */
-void SOMA_KERNEL(conv_winograd_weight)(const soma__call *c, const soma__conv_way *w);
-
 #endif

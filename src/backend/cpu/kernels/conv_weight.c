@@ -2,7 +2,7 @@
  * each a pointer into what a band of a sample reads; a step to the next pixel is the same for all of them. Columns are output channels. Chains of
  * 4096 pixels are pieces of work of their own; in a piece some bands at a time stay in the cache for all tiles. */
 #include "backend/cpu/conv.h"
-#include "backend/cpu/kernels/conv_chains.h"
+#include "backend/cpu/kernels/conv_weight.h"
 #include "backend/cpu/kernels/conv_tile.h"
 
 #include <string.h>
@@ -149,6 +149,7 @@ int SOMA_KERNEL(conv_weight)(const soma__call *c) {
     soma__conv_way w;
     if (!soma__conv_weight_plan(c, &w)) return soma__ops[c->op]->run(c);
     if (w.tile) return SOMA_KERNEL(conv_winograd_weight)(c, &w), SOMA_OK;
+    if (soma__conv_depthwise(&w) && c->in[1].strides[1] == 1) return SOMA_KERNEL(conv_depthwise_weight)(c, &w), SOMA_OK;
     job j = {.c = c,
              .w = &w,
              .pixels = soma__conv_volume(w.to),

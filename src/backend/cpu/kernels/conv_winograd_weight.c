@@ -1,6 +1,6 @@
 /* The gradient of a convolution by its weight, by Winograd's way: tiles of the input are transformed, results of the output's gradient are spread
  * over the places of a tile, and each place is a product whose k runs over tiles. Chains of 512 tiles are pieces of work of their own. */
-#include "backend/cpu/kernels/conv_chains.h"
+#include "backend/cpu/kernels/conv_weight.h"
 #include "backend/cpu/kernels/conv_winograd.h"
 
 #include <string.h>

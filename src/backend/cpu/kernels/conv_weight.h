@@ -1,8 +1,13 @@
-/* Chains that were computed apart become one result. */
-#ifndef SOMA_BACKEND_CPU_KERNELS_CONV_CHAINS_H
-#define SOMA_BACKEND_CPU_KERNELS_CONV_CHAINS_H
+/* What the ways of a conv_weight share: chains that were computed apart become one result. */
+#ifndef SOMA_BACKEND_CPU_KERNELS_CONV_WEIGHT_H
+#define SOMA_BACKEND_CPU_KERNELS_CONV_WEIGHT_H
 
-#include "backend/cpu/simd.h"
+#include "backend/cpu/conv.h"
+#include "backend/cpu/kernels/kernel.h"
+
+/* By Winograd's way; each channel by itself, where the channels of the output's gradient lie side by side. */
+void SOMA_KERNEL(conv_winograd_weight)(const soma__call *c, const soma__conv_way *w);
+void SOMA_KERNEL(conv_depthwise_weight)(const soma__call *c, const soma__conv_way *w);
 
 /* A row of all chains, by the pairwise tree; an odd one is carried up. width: whole vectors. */
 static inline void add_chains(float *row, int64_t chains, int64_t apart, int64_t width) {
