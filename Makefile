@@ -63,7 +63,7 @@ tour: all
 
 bench: all
 	@cmake --build build --target bench
-	@bench/run $(if $(OPS),--ops)
+	@bench/run $(if $(OPS),--ops)$(if $(NETS),--nets)
 
 SOURCES = $$(git ls-files '*.c' '*.h' | while read f; do [ ! -e "$$f" ] || echo "$$f"; done)
 
