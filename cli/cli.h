@@ -61,6 +61,10 @@ soma_context *cli_context(int64_t threads);
 void cli_processor(char *out, size_t size);
 /* A run's folder stands for its model. */
 const char *cli_model_path(const char *word, char *room, size_t size);
+/* Loads a model; fold: its batch norms become part of the layers before them. False when it said why not. */
+bool cli_load(soma_context *ctx, const char *path, bool fold, soma_model **out);
+#define CLI_FOLD_OPTION(into) \
+    { "--fold-norms", NULL, "fold batch norms into weights; it rounds differently", CLI_FLAG, &(into) }
 /* The model's layers; of the innermost scope. NULL with the error pending. */
 const soma_layer_info *cli_layers(soma_context *ctx, soma_model *m);
 /* The layer of a name: its place, or its kind where there is one such layer. -1 when it said why not. */

@@ -7,7 +7,7 @@
 /* What is asked for. */
 typedef struct question {
     const char *recipe, *data, *from, *part, *broken; /* from: a table, or pictures */
-    bool json;
+    bool json, fold;
 } question;
 
 /* The recipe that was named, or the one beside the model; NULL: there is none. */
@@ -93,7 +93,7 @@ static int evaluate(soma_context *ctx, const char *word, const question *q) {
     bool pictures = q->from && cli_is_pictures(q->from);
     soma_model *m;
     if ((q->part || q->broken) && !pictures) return cli_fail("%s goes with pictures: a folder or an archive", q->part ? "--part" : "--broken");
-    if (soma_model_load(ctx, path, &m) != SOMA_OK) return cli_error(ctx);
+    if (!cli_load(ctx, path, q->fold, &m)) return CLI_FAILED;
     soma_dataset *test = pictures  ? picture_data(ctx, m, path, q)
                          : q->from ? cli_table_part(ctx, m, q->from)
                                    : cli_part(ctx, q->recipe, path, q->data, false);
@@ -109,6 +109,7 @@ int cli_eval(int argc, char **argv, const cli_command *self) {
         {"--part", "NAME", "of pictures: a part; default: test, if there are", CLI_TEXT, &q.part},
         {"--broken", "error|skip", "of pictures; default: what the recipe says", CLI_TEXT, &q.broken},
         {"--json", NULL, "one line of JSON", CLI_FLAG, &q.json},
+        CLI_FOLD_OPTION(q.fold),
         {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &threads},
     };
     cli_words w;

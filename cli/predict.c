@@ -17,6 +17,13 @@ const char *cli_model_path(const char *word, char *room, size_t size) {
     return soma_file_exists(room) ? room : word;
 }
 
+bool cli_load(soma_context *ctx, const char *path, bool fold, soma_model **out) {
+    int64_t n = 1;
+    if (soma_model_load(ctx, path, out) != SOMA_OK || (fold && soma_model_fold_batch_norm(*out, &n) != SOMA_OK)) return cli_error(ctx), false;
+    if (!n) fprintf(stderr, "soma: %s: no batch norm is right behind a convolution or a linear layer; nothing is folded\n", path);
+    return true;
+}
+
 /* The rows of a file as a model's inputs. A model of no table takes rows of plain numbers. */
 static soma_rows *open_rows(soma_context *ctx, soma_model *m, const char *path, int64_t *inputs) {
     soma_columns *c = soma_model_columns(m);
@@ -62,7 +69,7 @@ static void json_text(FILE *out, const char *text) {
 typedef struct writer {
     soma_model *m;
     FILE *out;
-    bool proba, lines, files; /* files: each row begins with its file, and ends with how sure the model is */
+    bool fold, proba, lines, files; /* files: each row begins with its file, and ends with how sure the model is */
     int64_t outputs;
 } writer;
 
@@ -188,7 +195,7 @@ static int predict_photos(soma_context *ctx, writer *w, const cli_words *words, 
 static int predict(soma_context *ctx, writer *w, const char *model, const cli_words *words, const char *path) {
     int64_t inputs;
     const char *table = words->n > 1 ? words->words[1] : "-";
-    if (soma_model_load(ctx, model, &w->m) != SOMA_OK) return cli_error(ctx);
+    if (!cli_load(ctx, model, w->fold, &w->m)) return CLI_FAILED;
     if (w->proba && soma_model_is_valued(w->m)) return cli_fail("--proba: the model predicts a number, no class");
     if (words->n > 1 && cli_is_photo(table)) return predict_photos(ctx, w, words, path);
     if (words->n > 2) return cli_fail("%s: one table, or pictures, are wanted", words->words[2]);
@@ -210,6 +217,7 @@ int cli_predict(int argc, char **argv, const cli_command *self) {
         {"--proba", NULL, "probabilities of all classes, too", CLI_FLAG, &w.proba},
         {"--jsonl", NULL, "lines of JSON; default: CSV", CLI_FLAG, &w.lines},
         {"-o", "FILE", "where to; default: standard output", CLI_TEXT, &path},
+        CLI_FOLD_OPTION(w.fold),
         {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &threads},
     };
     cli_words words;

@@ -29,26 +29,38 @@ static double embedded(const soma_columns *c) {
     return sum;
 }
 
-/* The table. Totals go to *parameters. */
-static bool layers(soma_recipe *r, const soma_columns *columns, const int64_t *shape, int64_t ndim, double *parameters) {
+/* As wide as the longest name of a layer, and of a shape. */
+static void widths(const soma_layer_info *info, size_t n, int *name, int *shape) {
+    char text[64];
+    *name = 12, *shape = 16;
+    for (size_t i = 0; i < n; i++) {
+        shape_text(info[i].shape, info[i].ndim, text, sizeof text);
+        if ((int)strlen(info[i].kind) > *name) *name = (int)strlen(info[i].kind);
+        if ((int)strlen(text) > *shape) *shape = (int)strlen(text);
+    }
+}
+
+/* The table. */
+static bool layers(soma_recipe *r, const soma_columns *columns, const int64_t *shape, int64_t ndim) {
     size_t n = soma_recipe_layer_count(r);
     soma_layer_info *info = calloc(n + 1, sizeof *info);
-    double adds = 0;
+    double adds = 0, parameters = embedded(columns);
     char text[64], a[24], b[24];
+    int w, s;
     bool fine = info && soma_recipe_layers(r, shape, ndim, info) == SOMA_OK;
-    *parameters = embedded(columns);
     if (fine) {
+        widths(info, n, &w, &s);
         shape_text(shape, ndim, text, sizeof text);
-        if (*parameters > 0) snprintf(text, sizeof text, "%lld", (long long)soma_columns_inputs(columns));
-        printf("%-4s %-12s %-16s %12s %14s\n%-4s %-12s %-16s\n", "", "layer", "output", "parameters", "multiply-adds", "", "input", text);
+        if (parameters > 0) snprintf(text, sizeof text, "%lld", (long long)soma_columns_inputs(columns));
+        printf("%-4s %-*s %-*s %12s %14s\n%-4s %-*s %s\n", "", w, "layer", s, "output", "parameters", "multiply-adds", "", w, "input", text);
     }
-    if (fine && *parameters > 0) printf("%-4s %-12s %-16lld %12.0f\n", "", "embeddings", (long long)shape[0], *parameters);
+    if (fine && parameters > 0) printf("%-4s %-*s %-*lld %12.0f\n", "", w, "embeddings", s, (long long)shape[0], parameters);
     for (size_t i = 0; fine && i < n; i++) {
         shape_text(info[i].shape, info[i].ndim, text, sizeof text);
-        printf("%-4zu %-12s %-16s %12lld %14lld\n", i, info[i].kind, text, (long long)info[i].parameters, (long long)info[i].multiply_adds);
-        *parameters += (double)info[i].parameters, adds += (double)info[i].multiply_adds;
+        printf("%-4zu %-*s %-*s %12lld %14lld\n", i, w, info[i].kind, s, text, (long long)info[i].parameters, (long long)info[i].multiply_adds);
+        parameters += (double)info[i].parameters, adds += (double)info[i].multiply_adds;
     }
-    if (fine) printf("%s parameters, %s multiply-adds a sample\n", large(*parameters, a, sizeof a), large(adds, b, sizeof b));
+    if (fine) printf("%s parameters, %s multiply-adds a sample\n", large(parameters, a, sizeof a), large(adds, b, sizeof b));
     free(info);
     return fine;
 }
@@ -58,56 +70,71 @@ static int of_model(soma_context *ctx, const char *word) {
     soma_model *m;
     const int64_t *shape;
     int64_t ndim;
-    double parameters;
     snprintf(room, sizeof room, "%s/model.safetensors", word);
     if (soma_model_load(ctx, soma_file_exists(room) ? room : word, &m) != SOMA_OK) return cli_error(ctx);
     soma_model_input(m, &shape, &ndim);
     int64_t width = soma_model_columns(m) ? soma_columns_width(soma_model_columns(m)) : 0;
     if (width) shape = &width;
-    return layers(soma_model_recipe(m), soma_model_columns(m), shape, ndim, &parameters) ? CLI_FINE : cli_error(ctx);
+    return layers(soma_model_recipe(m), soma_model_columns(m), shape, ndim) ? CLI_FINE : cli_error(ctx);
 }
 
-/* Bytes of the plan's intermediate values, from its first line. */
-static double slab_of(const char *plan) {
-    const char *at = strstr(plan, "slab ");
-    return at ? strtod(at + 5, NULL) : 0;
+/* 12345678 as "12.3 MB". */
+static const char *size_text(int64_t bytes, char *room, size_t size) {
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    double v = (double)bytes;
+    int u = 0;
+    for (; v >= (u ? 999.95 : 999.5) && u < 4; u++) v /= 1000;
+    snprintf(room, size, u ? "%.1f %s" : "%.0f %s", v, units[u]);
+    return room;
 }
 
-/* Bytes that the optimizer keeps beside the weights; negative on failure. */
-static double optimizer_bytes(soma_recipe *r, const soma_dataset *data) {
-    soma_model *m;
-    double bytes = 0;
-    if (soma_model_new(r, data, &m) != SOMA_OK) return -1;
-    soma_optim *o = soma_recipe_optim(r, soma_model_module(m));
-    soma_tensor *t;
-    char key[256];
-    for (size_t i = 0; o && i < soma_optim_state_count(o) && soma_optim_state(o, i, key, sizeof key, &t) == SOMA_OK; i++)
-        bytes += 4 * (double)soma_numel(t); /* float32, as the weights */
-    return o ? bytes : -1;
+/* Each part of a step's memory with a word on what it is. */
+static void print_memory(const soma_train_bytes *m, double batch) {
+    const struct {
+        const char *name, *about;
+        int64_t bytes;
+    } rows[] = {
+        {"weights", "parameters and buffers", m->weights},
+        {"optimizer", "what it keeps of each parameter", m->optimizer},
+        {"copies", "averages, the best weights so far", m->copies},
+        {"values", "results of layers, gradients, scratch, in shared room", m->values},
+        {"batches", "one in use, one being filled, the samples' order", m->batches},
+        {"records", "layers, the plan, results", m->rest},
+        {"data", "beside: the data sets, as far as they are in memory", m->data},
+    };
+    char text[24], samples[32] = "all";
+    if (batch > 0) snprintf(samples, sizeof samples, "%.0f", batch);
+    printf("a training step of %s samples takes %s of memory\n", samples, size_text(m->total, text, sizeof text));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].bytes) printf("  %-10s %10s  %s\n", rows[i].name, size_text(rows[i].bytes, text, sizeof text), rows[i].about);
 }
 
-static int of_recipe(soma_context *ctx, cli_recipe *r, const char *data, bool whole) {
+/* The layers, and the memory of a step, which is counted first: in a context that has freed nothing yet. */
+static bool summarise(soma_recipe *r, const char *data) {
     soma_dataset *train;
     const int64_t *shape;
     int64_t ndim;
-    double parameters, state = 0, batch = 0;
-    char *plan = NULL, a[24], b[24], c[24];
+    double batch = 0;
+    soma_train_bytes memory;
+    if (soma_train_memory(r, data, &memory) != SOMA_OK || soma_recipe_data(r, data, &train, NULL) != SOMA_OK) return false;
+    if (soma_dataset_shape(train, &shape, &ndim) != SOMA_OK) return false;
+    int64_t width = soma_dataset_columns(train) ? soma_columns_width(soma_dataset_columns(train)) : 0; /* behind embeddings */
+    if (!layers(r, soma_dataset_columns(train), width ? &width : shape, ndim)) return false;
+    soma_recipe_number(r, "train", "batch", &batch);
+    print_memory(&memory, batch);
+    return true;
+}
+
+static int of_recipe(soma_context *ctx, cli_recipe *r, const char *data, bool whole) {
+    char *plan = NULL;
     size_t before = soma_recipe_problem_count(r->recipe);
-    bool fine = soma_recipe_data(r->recipe, data, &train, NULL) == SOMA_OK && soma_dataset_shape(train, &shape, &ndim) == SOMA_OK;
-    int64_t width = fine && soma_dataset_columns(train) ? soma_columns_width(soma_dataset_columns(train)) : 0; /* behind embeddings */
-    if (width) shape = &width;
-    if (fine && !whole) fine = layers(r->recipe, soma_dataset_columns(train), shape, ndim, &parameters);
-    if (fine && !whole) fine = (state = optimizer_bytes(r->recipe, train)) >= 0;
-    fine = fine && soma_train_explain(r->recipe, data, &plan) == SOMA_OK;
-    if (!fine && soma_recipe_problem_count(r->recipe) > before) return cli_recipe_complain(r, before), CLI_FAILED;
-    if (!fine) return cli_error(ctx);
-    soma_recipe_number(r->recipe, "train", "batch", &batch);
-    if (whole) printf("%s", plan);
-    else
-        printf("a training step of %.0f samples: weights %sB, the optimizer's state %sB, intermediate values %sB\n", batch,
-               large(4 * parameters, a, sizeof a), large(state, b, sizeof b), large(slab_of(plan), c, sizeof c));
-    soma_text_free(ctx, plan);
-    return CLI_FINE;
+    if (whole ? soma_train_explain(r->recipe, data, &plan) == SOMA_OK : summarise(r->recipe, data)) {
+        if (whole) printf("%s", plan);
+        soma_text_free(ctx, plan);
+        return CLI_FINE;
+    }
+    if (soma_recipe_problem_count(r->recipe) > before) return cli_recipe_complain(r, before), CLI_FAILED;
+    return cli_error(ctx);
 }
 
 static int look(int argc, char **argv, const cli_command *self, bool whole) {

@@ -3,6 +3,7 @@ import textwrap
 
 import torch
 
+import golden_fold
 import golden_layers
 import golden_nets
 import golden_see
@@ -395,3 +396,4 @@ write("schedules.h", schedules())
 write("layers.h", golden_layers.text())
 write("nets.h", golden_nets.text())
 write("see.h", golden_see.text())
+write("fold.h", golden_fold.text())

@@ -41,6 +41,9 @@ SOMA_API soma_status soma_program_run(soma_program *p);
 SOMA_API soma_status soma_program_output(soma_program *p, size_t i, const void **data, int64_t *numel);
 /* Output i of the last run as a number (one element). */
 SOMA_API soma_status soma_program_item(soma_program *p, size_t i, double *out);
+/* Bytes of the slab, the context's memory of intermediate values and scratch, when the next run is done: a run for new input shapes is planned for
+ * that, and not run. All else that the run takes has been taken then. */
+SOMA_API soma_status soma_program_slab(soma_program *p, int64_t *bytes);
 /* Frees the program before its scope closes. NULL is allowed. */
 SOMA_API void soma_program_free(soma_program *p);
 /* The plan of the last run, or the first one to come, as text; see soma_explain. */

@@ -111,9 +111,10 @@ SOMA_API soma_status soma_error_raise(soma_context *ctx, soma_status status, con
 /* For authors of readers: a line to the context's log, in printf's manner; up to 255 bytes. */
 SOMA_API void soma_say(soma_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Counts for tests and curiosity, since the context was made; slab_bytes: the intermediates' memory now. */
+/* Counts for tests and curiosity, since the context was made; slab_bytes: the intermediates' memory now; live_bytes, peak_bytes: what is taken
+ * through the allocator now, the slab too, and the most so far. */
 typedef struct soma_stats {
-    int64_t plans_built, plans_run, allocations, slab_bytes, nodes_recorded, kernels_run;
+    int64_t plans_built, plans_run, allocations, slab_bytes, nodes_recorded, kernels_run, live_bytes, peak_bytes;
 } soma_stats;
 /* Fills the first `size` bytes of *out that the library knows, and zeros beyond; soma_context_stats passes sizeof. */
 SOMA_API void soma_context_stats_sized(const soma_context *ctx, soma_stats *out, size_t size);

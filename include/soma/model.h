@@ -22,6 +22,11 @@ SOMA_API soma_status soma_model_share(soma_context *ctx, soma_model *m, soma_mod
 /* Writes the model, whole or not at all. The same weights and recipe give the same bytes. */
 SOMA_API soma_status soma_model_save(soma_model *m, const char *path);
 
+/* Folds its batch norms into the layers before them, as soma_nn_fold_batch_norm. The model then gives results that are rounded differently, as does
+ * what shares it from then on; features of a layer that took a norm over are those behind the norm. SOMA_ERROR_STATE for a model in train mode, in a
+ * scope inside the model's, and when a folded model is saved. */
+SOMA_API soma_status soma_model_fold_batch_norm(soma_model *m, int64_t *folded);
+
 /* The shape of one sample, valid as long as the model. */
 SOMA_API soma_status soma_model_input(const soma_model *m, const int64_t **shape, int64_t *ndim);
 /* Numbers that it gives for a sample: one for each class, or the one that is predicted. 0 for NULL. */

@@ -138,6 +138,7 @@ typedef struct soma_conv_module_opts {
     int64_t no_bias;           /* nonzero: bias=False */
     int64_t dtype;             /* a soma_dtype, default SOMA_F32 */
     int64_t fast_math;         /* nonzero: as soma_conv_opts' */
+    int64_t one_channel;       /* nonzero: inputs have no dimension for their one channel, as grey pictures [N, H, W], and get it */
     uint64_t reserved[4];
 } soma_conv_module_opts;
 SOMA_WITH_OPTS(soma_module *, soma_nn_conv1d, (soma_context * ctx, int64_t in_channels, int64_t out_channels, int64_t kernel),
@@ -225,6 +226,19 @@ SOMA_API soma_status soma_module_add_child(soma_module *m, const char *name, som
 
 /* The child of a name, as get_submodule; NULL when there is none. */
 SOMA_API soma_module *soma_module_child(const soma_module *m, const char *name);
+
+/* Folds batch norms of m into the convolution, transposed convolution or linear layer right before them, as torch.nn.utils.fusion.fuse_conv_bn_eval
+ * and fuse_linear_bn_eval: weight * s and (bias - running_mean) * s + beta, by output channel, with s = gamma / sqrt(running_var + eps), computed in
+ * float64 and rounded once. Results are the same function, rounded differently; folding is for those who want a smaller file or fewer numbers,
+ * since eval mode runs a norm in the convolution's pass anyway.
+ * A layer without a bias gets one; weight and bias are new variables, so that captures made before go on with the old ones (capture again), and
+ * optimizers know the old ones alone. The norm becomes the identity, in train mode, too, and has no parts; what is before it gives its results.
+ * Right before: one after the other in sequential modules, also in nested ones. Left alone are layers and norms that are used twice in m, norms
+ * without running statistics, of another dtype, dimension or number of channels, and what is at the ends of residual and parallel branches or in a
+ * user's module: where an output may go elsewhere. A linear layer that took a norm over takes [N, in] alone from then on.
+ * *folded (or NULL): how many. SOMA_ERROR_STATE in train mode, of m or a module in it, and inside a capture; after an error the module may be partly
+ * folded, and computes the same function. */
+SOMA_API soma_status soma_nn_fold_batch_norm(soma_module *m, int64_t *folded);
 
 /* All parameters in PyTorch's order (a module's own before its children's), each once, as Module.parameters(); the array belongs to the innermost
  * scope. */

@@ -54,6 +54,21 @@ typedef struct soma_train_result {
 /* The plan of the recipe's training step as text (soma_text_free): see soma_explain. */
 SOMA_API soma_status soma_train_explain(soma_recipe *recipe, const char *data, char **text);
 
+/* Memory of a training step, in bytes: what a run takes through the context's allocator, from when its data is there to the end of a step. Memory of
+ * the data set, of the tests between epochs and of files is not in it, nor what libraries take for themselves. */
+typedef struct soma_train_bytes {
+    int64_t weights;   /* parameters and buffers */
+    int64_t optimizer; /* what the optimizer keeps beside, and gradients where it keeps them from step to step (lbfgs) */
+    int64_t copies;    /* averages, and the best weights so far */
+    int64_t values;    /* the slab: intermediate values, their gradients, scratch of kernels */
+    int64_t batches;   /* two, of which one is filled meanwhile, and the order of samples */
+    int64_t rest;      /* records: layers, the plan, held results */
+    int64_t total;     /* the sum */
+    int64_t data;      /* beside: what the data sets hold in memory */
+} soma_train_bytes;
+/* Plans the recipe's training step, which is not run, and counts. Errors as soma_train's. */
+SOMA_API soma_status soma_train_memory(soma_recipe *recipe, const char *data, soma_train_bytes *out);
+
 /* Trains a recipe's model. Stopped and resumed at any step it gives the bytes of an uninterrupted run. A loss that is no finite number ends the run
  * with SOMA_ERROR_NONFINITE, the step, and what to try; files then are those of the last epoch. SOMA_ERROR_STATE: another process uses the folder,
  * the checkpoint is another recipe's, or there is one and `resume` was not asked for. Else the errors of data, recipe and files. */

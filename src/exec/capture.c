@@ -157,6 +157,13 @@ soma_status soma_program_item(soma_program *p, size_t i, double *out) {
     return s == SOMA_OK ? soma_item(p->current->outputs[i], out) : s;
 }
 
+soma_status soma_program_slab(soma_program *p, int64_t *bytes) {
+    if (!p || !bytes) return SOMA_ERROR_ARGUMENT;
+    if (!soma__ok(p->ctx)) return p->ctx->status;
+    if (p->current || (p->current = find_variant(p))) *bytes = (int64_t)soma__exec_slab_bytes(p->ctx, p->current->plan);
+    return p->ctx->status;
+}
+
 soma_status soma_program_explain(soma_program *p, char **text) {
     if (!p || !text) return SOMA_ERROR_ARGUMENT;
     *text = NULL;

@@ -13,12 +13,18 @@
 
 static void *counting_alloc(void *user, size_t size, size_t align) {
     soma_context *ctx = user;
+    void *memory = ctx->user_alloc.alloc(ctx->user_alloc.user, size, align);
     __atomic_add_fetch(&ctx->stats.allocations, 1, __ATOMIC_RELAXED); /* the loader's thread may allocate, too */
-    return ctx->user_alloc.alloc(ctx->user_alloc.user, size, align);
+    if (!memory) return NULL;
+    int64_t live = __atomic_add_fetch(&ctx->stats.live_bytes, (int64_t)size, __ATOMIC_RELAXED);
+    int64_t peak = __atomic_load_n(&ctx->stats.peak_bytes, __ATOMIC_RELAXED);
+    while (live > peak && !__atomic_compare_exchange_n(&ctx->stats.peak_bytes, &peak, live, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    return memory;
 }
 
 static void counting_free(void *user, void *memory, size_t size) {
     soma_context *ctx = user;
+    __atomic_sub_fetch(&ctx->stats.live_bytes, (int64_t)size, __ATOMIC_RELAXED);
     ctx->user_alloc.free(ctx->user_alloc.user, memory, size);
 }
 
@@ -191,6 +197,15 @@ soma_status soma_manual_seed(soma_context *ctx, uint64_t seed) {
 
 void soma_context_stats_sized(const soma_context *ctx, soma_stats *out, size_t size) {
     if (!ctx || !out) return;
+    const soma_stats *c = &ctx->stats;
+    const soma_stats now = {.plans_built = c->plans_built,
+                            .plans_run = c->plans_run,
+                            .allocations = __atomic_load_n(&c->allocations, __ATOMIC_RELAXED),
+                            .slab_bytes = c->slab_bytes,
+                            .nodes_recorded = c->nodes_recorded,
+                            .kernels_run = c->kernels_run,
+                            .live_bytes = __atomic_load_n(&c->live_bytes, __ATOMIC_RELAXED),
+                            .peak_bytes = __atomic_load_n(&c->peak_bytes, __ATOMIC_RELAXED)};
     memset(out, 0, size);
-    memcpy(out, &ctx->stats, size < sizeof ctx->stats ? size : sizeof ctx->stats);
+    memcpy(out, &now, size < sizeof now ? size : sizeof now);
 }

@@ -7,16 +7,22 @@
 
 #define SLAB_MORE ((size_t)1 << 20) /* so that plans that grow by little do not make a new slab each */
 
+size_t soma__exec_slab_bytes(const soma_context *ctx, const soma__plan *p) {
+    const soma__plan_cache *c = ctx->plans;
+    size_t more = p->slab_bytes / 4;
+    return c->slab && c->slab_bytes >= p->slab_bytes ? c->slab_bytes : p->slab_bytes + (more < SLAB_MORE ? more : SLAB_MORE) + 4096;
+}
+
 bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p) {
     soma__plan_cache *c = ctx->plans;
-    if (c->slab_bytes < p->slab_bytes || !c->slab) {
-        size_t more = p->slab_bytes / 4, bytes = p->slab_bytes + (more < SLAB_MORE ? more : SLAB_MORE) + 4096;
-        void *slab = soma__alloc(&ctx->alloc, bytes);
-        if (!slab) return soma__no_memory(ctx) != NULL;
+    size_t bytes = soma__exec_slab_bytes(ctx, p);
+    if (bytes != c->slab_bytes) { /* nothing in the old one is read again; two of them at once would be the most that is ever taken */
         soma__free(&ctx->alloc, c->slab, c->slab_bytes);
-        c->slab = slab;
-        c->slab_bytes = bytes;
-        ctx->stats.slab_bytes = (int64_t)bytes;
+        c->slab_bytes = 0;
+        c->slab = soma__alloc(&ctx->alloc, bytes);
+        if (c->slab) c->slab_bytes = bytes;
+        ctx->stats.slab_bytes = (int64_t)c->slab_bytes;
+        if (!c->slab) return soma__no_memory(ctx) != NULL;
     }
     if (p->bound_slab == c->slab) return true;
     char *slab = c->slab;

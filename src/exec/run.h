@@ -6,6 +6,8 @@
 
 /* Evaluates the tape and clears it. close_depth: see soma__plan_build; INT32_MAX for an ordinary evaluation. */
 soma_status soma__exec_flush(soma_context *ctx, int close_depth);
+/* Bytes of the slab when the plan has run. */
+size_t soma__exec_slab_bytes(const soma_context *ctx, const soma__plan *p);
 /* The context's slab with room for the plan; its pointers filled in. */
 bool soma__exec_bind_slab(soma_context *ctx, soma__plan *p);
 /* The variables that a run writes and those that stay packed, from the entries of the tape. */

@@ -7,19 +7,27 @@
 
 typedef struct conv {
     int64_t dims, pad_mode, pads[6]; /* in soma_pad's order; of zeros the convolution's own are used */
-    bool transposed;
+    bool transposed, one_channel;
     soma_conv_opts o;
 } conv;
 
 static soma_tensor *forward(soma_module *m, soma_tensor *x) {
     const conv *c = m->user;
     soma_tensor *w = soma__module_part(m, "weight"), *b = soma__module_part(m, "bias");
+    if (c->one_channel) x = soma_unsqueeze(x, 1);
     if (c->pad_mode) x = soma_pad(x, c->pads, 2 * c->dims, (soma_pad_mode)c->pad_mode, 0);
     if (c->transposed)
         return c->dims == 1   ? soma_conv_transpose1d(x, w, b, &c->o)
                : c->dims == 2 ? soma_conv_transpose2d(x, w, b, &c->o)
                               : soma_conv_transpose3d(x, w, b, &c->o);
     return c->dims == 1 ? soma_conv1d(x, w, b, &c->o) : c->dims == 2 ? soma_conv2d(x, w, b, &c->o) : soma_conv3d(x, w, b, &c->o);
+}
+
+bool soma__is_conv(const soma_module *m, soma__mixer *about) {
+    const conv *c = m->user;
+    if (m->forward != forward) return false;
+    *about = (soma__mixer){c->dims, c->transposed ? c->o.groups : 0};
+    return true;
 }
 
 /* What was asked for. */
@@ -88,7 +96,10 @@ static void border(conv *c, const request *r) {
 static soma_module *make(request *r, int64_t dims, bool transposed, int64_t kernel, const void *options, size_t size) {
     if (!r->ctx || !soma_options_read(r->ctx, r->name, &r->o, sizeof r->o, options, size)) return NULL;
     const soma_conv_module_opts *o = &r->o;
-    conv c = {.dims = dims, .transposed = transposed, .o = {.groups = o->groups ? o->groups : 1, .same = o->same, .fast_math = o->fast_math}};
+    conv c = {.dims = dims,
+              .transposed = transposed,
+              .one_channel = o->one_channel != 0,
+              .o = {.groups = o->groups ? o->groups : 1, .same = o->same, .fast_math = o->fast_math}};
     for (int d = 0; d < 3; d++) {
         r->kernel[d] = o->kernel[d] ? o->kernel[d] : kernel;
         c.o.stride[d] = o->stride[d], c.o.padding[d] = o->padding[d], c.o.dilation[d] = o->dilation[d], c.o.output_padding[d] = o->output_padding[d];

@@ -5,6 +5,8 @@
 
 static soma_tensor *forward(soma_module *m, soma_tensor *x) { return soma_linear(x, soma__module_part(m, "weight"), soma__module_part(m, "bias")); }
 
+bool soma__is_linear(const soma_module *m) { return m->forward == forward; }
+
 soma_module *soma_nn_linear_v(soma_context *ctx, int64_t in_features, int64_t out_features, const soma_linear_opts *options, size_t size) {
     soma_linear_opts o;
     if (!ctx || !soma_options_read(ctx, "linear", &o, sizeof o, options, size)) return NULL;

@@ -185,6 +185,16 @@ soma_tensor *soma__module_part(const soma_module *m, const char *name) {
     return NULL;
 }
 
+soma_status soma__module_put(soma_module *m, const char *name, soma_tensor *variable) {
+    char key[512];
+    for (soma__named *n = m->first; n && variable; n = n->next)
+        if (!n->child && strcmp(n->name, name) == 0) {
+            n->tensor = variable;
+            return give_keys(n, key, sizeof key, path_of(m, key, sizeof key));
+        }
+    return soma_module_add_parameter(m, name, variable);
+}
+
 /* FNV-1a over the names, innermost first. */
 uint64_t soma__module_stream(const soma_module *m, uint64_t purpose) {
     uint64_t hash = 0xcbf29ce484222325u;
@@ -213,6 +223,8 @@ static soma_tensor *forward_sequential(soma_module *m, soma_tensor *x) {
     for (soma__named *n = m->first; n && x; n = n->next) x = soma_forward(n->child, x);
     return x;
 }
+
+bool soma__is_sequential(const soma_module *m) { return m->forward == forward_sequential; }
 
 soma_module *soma_nn_sequential(soma_context *ctx, soma_module *const *modules, size_t count) {
     soma_module *m = soma__module_new(ctx, "sequential", forward_sequential);

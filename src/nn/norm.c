@@ -48,6 +48,24 @@ static soma_tensor *batch_norm(soma_module *m, soma_tensor *x) {
     return soma_batch_norm(x, soma__module_part(m, "running_mean"), soma__module_part(m, "running_var"), soma__module_part(m, "weight"),
                            soma__module_part(m, "bias"), m->training, m->number[0], m->number[1]);
 }
+/* In the place of a batch norm that the layer before it has taken over. Behind a linear layer, of dim 0, dimension 1 must be the features. */
+static soma_tensor *folded(soma_module *m, soma_tensor *x) {
+    if (m->dim || soma_ndim(x) == 2) return x;
+    char text[128];
+    return soma_error_raise(m->ctx, SOMA_ERROR_SHAPE, "%s: it is folded into a linear layer, which takes [N, C] since then, not what gives %s",
+                            m->kind, soma_shape_text(x, text, sizeof text)),
+           NULL;
+}
+bool soma__is_folded_norm(const soma_module *m) { return m->forward == folded; }
+bool soma__is_batch_norm(const soma_module *m, int64_t *dims, double *eps) {
+    *dims = m->dim, *eps = m->number[1];
+    return m->forward == batch_norm;
+}
+void soma__norm_leave(soma_module *m, int64_t dims) {
+    m->forward = folded, m->dim = dims;
+    m->first = NULL, m->end = &m->first;
+}
+
 static soma_tensor *instance_norm(soma_module *m, soma_tensor *x) {
     soma_tensor *batches = soma__module_part(m, "num_batches_tracked"), *mean = soma__module_part(m, "running_mean");
     if (!ranked(m, x, m->dim + 2, m->dim + 2)) return NULL;

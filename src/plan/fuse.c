@@ -221,10 +221,16 @@ static bool merge(fuser *f, uint32_t into, uint32_t from, uint32_t i) {
     return true;
 }
 
-/* Of two open groups that entry i reads the one that holds both now, or else the later one. */
+/* Of two open groups that entry i reads the one that holds both now; else the one of its shape, behind which it may be computed when the other one,
+ * which waits for nothing, goes first (a convolution before its batch norm's factors); else the later one. */
 static uint32_t join(fuser *f, uint32_t a, uint32_t b, uint32_t i) {
+    const soma__group *groups = f->p->groups;
+    const soma_tensor *x = soma__entry_tensor(f->ctx, i);
+    bool like_a = soma__same_shape(x, soma__entry_tensor(f->ctx, groups[a].members[0]));
+    bool like_b = soma__same_shape(x, soma__entry_tensor(f->ctx, groups[b].members[0]));
     if (f->ctx->fuse && f->p->groups[b].product != SOMA__NONE && merge(f, b, a, i)) return b;
     if (f->ctx->fuse && merge(f, a, b, i)) return a;
+    if (like_a != like_b) return like_a ? a : b;
     return a > b ? a : b;
 }
 

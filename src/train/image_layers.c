@@ -32,13 +32,7 @@ static soma_tensor *one_channel(void *user, soma_module *self, soma_tensor *x) {
 
 soma_module *soma__with_channel(soma__builder *b, soma_module *m, int dims, int64_t ndim) {
     if (!m || ndim != dims) return m;
-    soma_module *outer = soma_nn_module(b->ctx, "image", one_channel, m);
-    for (size_t i = 0; outer && i < soma_module_state_count(m); i++) {
-        char key[64];
-        soma_tensor *part;
-        if (soma_module_state(m, i, key, sizeof key, &part) != SOMA_OK || soma_module_add_parameter(outer, key, part) != SOMA_OK) return NULL;
-    }
-    return outer;
+    return soma_nn_module(b->ctx, "image", one_channel, m);
 }
 
 /* convolutions */
@@ -130,7 +124,7 @@ static soma_module *conv_build(soma__builder *b, const json_t *f, int dims, bool
     memcpy(shape, in, sizeof shape);
     if (!conv_of(f, dims, transposed, shape, &n, &c, why, sizeof why)) return NULL;
     soma_conv_module_opts o = {.groups = soma__get_int(f, "groups"), .same = c.same, .no_bias = !soma__get_truth(f, "bias")};
-    o.fast_math = soma__get_truth(f, "fast_math");
+    o.fast_math = soma__get_truth(f, "fast_math"), o.one_channel = ndim == dims;
     if (!transposed) o.padding_mode = soma__choice(soma__kind_find(&soma__layers, "conv"), f, "padding_mode"); /* in the order of soma_pad_mode */
     for (int d = 0; d < dims; d++) {
         o.kernel[d] = c.kernel[d], o.stride[d] = c.stride[d], o.padding[d] = c.padding[d], o.dilation[d] = c.dilation[d];
@@ -144,7 +138,7 @@ static soma_module *conv_build(soma__builder *b, const json_t *f, int dims, bool
     soma_tensor *const *params;
     size_t count;
     if (m && strcmp(init, "default") != 0 && soma_module_parameters(m, &params, &count) == SOMA_OK) soma_init_by_name(params[0], init);
-    return soma__with_channel(b, m, dims, ndim);
+    return m;
 }
 
 /* a b, or a number so large that nobody counts on, of which many may be added. */

@@ -10,7 +10,7 @@
 bool soma__image(int dims, int64_t *shape, int64_t *ndim, char *why, size_t size);
 /* A field of one number for all dimensions, or of one for each. */
 bool soma__sizes(const json_t *f, const char *key, int dims, int64_t *out, char *why, size_t size);
-/* The module for samples without channels (of `dims` dimensions); what it has keeps its keys. */
+/* The module for samples without channels (of `dims` dimensions); m has no state. */
 soma_module *soma__with_channel(soma__builder *b, soma_module *m, int dims, int64_t ndim);
 
 #define SOMA__REST 0, 0, false, false

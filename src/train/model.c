@@ -152,6 +152,10 @@ static char *describe(soma_context *ctx, const soma_model *m) {
 
 soma_status soma_model_save(soma_model *m, const char *path) {
     if (!m) return SOMA_ERROR_ARGUMENT;
+    if (m->folded)
+        return soma_error_raise(
+            m->ctx, SOMA_ERROR_STATE,
+            "model_save: the model's batch norms are folded into other layers, which its recipe does not say; keep the unfolded file");
     soma_scope *scope = soma_scope_open(m->ctx);
     soma_archive *a = soma_archive_new(m->ctx);
     soma_state *s = soma_state_new(m->ctx);
@@ -250,6 +254,7 @@ soma_status soma_model_share(soma_context *ctx, soma_model *m, soma_model **out)
     soma_model *other = begin(ctx);
     char *text = other ? describe(ctx, m) : NULL;
     bool fine = text && read_description(other, "model_share", text) && build(other) && soma_eval(ctx) == SOMA_OK;
+    if (fine && m->folded) fine = soma_module_train(other->module, false) == SOMA_OK && soma_model_fold_batch_norm(other, NULL) == SOMA_OK;
     for (size_t i = 0; fine && i < soma_module_state_count(m->module); i++) {
         char key[512];
         soma_tensor *mine, *its;
@@ -322,6 +327,22 @@ static bool capture(soma_model *m) {
     m->predict = soma_capture(m->ctx, predict_body, m, slots, 1, 1, &o);
     m->evaluate = soma_capture(m->ctx, evaluate_body, m, slots, 2, 2, &o);
     return m->predict && m->evaluate;
+}
+
+soma_status soma_model_fold_batch_norm(soma_model *m, int64_t *folded) {
+    int64_t n = 0;
+    if (folded) *folded = 0;
+    if (!m) return SOMA_ERROR_ARGUMENT;
+    if (soma_scope_innermost(m->ctx) != m->scope && soma_error_status(m->ctx) == SOMA_OK)
+        soma_error_raise(m->ctx, SOMA_ERROR_STATE, "model_fold_batch_norm: a scope is open inside the model's; fold where the model was loaded");
+    if (soma_error_status(m->ctx) != SOMA_OK) return soma_error_status(m->ctx);
+    soma_nn_fold_batch_norm(m->module, &n);
+    if (folded) *folded = n;
+    if (!n) return soma_error_status(m->ctx);
+    m->folded = true; /* what is captured goes on with the old weights */
+    soma_program_free(m->predict), soma_program_free(m->evaluate);
+    capture(m);
+    return soma_error_status(m->ctx);
 }
 
 /* The largest power of two that is at most n and a chunk: few sizes, so few programs. */

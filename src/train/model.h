@@ -20,6 +20,7 @@ struct soma_model {
     soma_tensor *weight;      /* the same for the loss */
     int64_t n_class_weights;
     soma_program *predict, *evaluate;
+    bool folded; /* its batch norms are part of other layers, so its weights are not those of its description */
 };
 
 /* Does the model's loss answer with a number? */

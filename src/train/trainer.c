@@ -67,21 +67,31 @@ static soma_status enough_outputs(trainer *t) {
     return soma__problem_raise(t->recipe, t->recipe->problems.count - 1, SOMA_ERROR_SHAPE);
 }
 
+static int64_t live(soma_context *ctx) {
+    soma_stats s;
+    soma_context_stats(ctx, &s);
+    return s.live_bytes;
+}
+
 static soma_status make(trainer *t) {
     soma_context *ctx = t->ctx;
-    if (soma_recipe_data(t->recipe, t->o.data, &t->train, &t->test) != SOMA_OK ||
-        soma_manual_seed(ctx, (uint64_t)soma__train_setting(t, "seed")) != SOMA_OK || soma_model_new(t->recipe, t->train, &t->model) != SOMA_OK)
+    int64_t before = live(ctx);
+    if (soma_recipe_data(t->recipe, t->o.data, &t->train, &t->test) != SOMA_OK) return soma_error_status(ctx);
+    t->bytes_data = live(ctx) - before;
+    if (soma_manual_seed(ctx, (uint64_t)soma__train_setting(t, "seed")) != SOMA_OK || soma_model_new(t->recipe, t->train, &t->model) != SOMA_OK)
         return soma_error_status(ctx);
     if (enough_outputs(t) != SOMA_OK) return soma_error_status(ctx);
     int64_t batch = (int64_t)soma__train_setting(t, "batch"), count = soma_dataset_count(t->train);
     if (!batch || batch > count) batch = count; /* all */
     t->epochs = (int64_t)soma__train_setting(t, "epochs");
     t->optim = soma_recipe_optim(t->recipe, t->model->module);
+    before = live(ctx);
     t->loader = soma_loader_new(ctx, t->train, batch,
                                 &(soma_loader_opts){.shuffle = soma__train_setting(t, "shuffle") != 0,
                                                     .drop_last = soma__train_setting(t, "drop_last") != 0,
                                                     .seed = (uint64_t)soma__train_setting(t, "seed"),
                                                     .no_prefetch = t->o.no_prefetch});
+    t->bytes_loader = live(ctx) - before;
     if (!t->optim || !t->loader || soma_module_parameters(t->model->module, &t->params, &t->n_params) != SOMA_OK) return soma_error_status(ctx);
     if (!soma_loader_count(t->loader))
         return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "recipe: a batch of %lld with drop_last leaves no step of %lld samples", (long long)batch,
@@ -279,15 +289,54 @@ static soma_status begin(trainer *t) {
     return s == SOMA_OK ? run(t) : soma_error_raise(t->ctx, s, "train: the run was not started");
 }
 
-soma_status soma_train_explain(soma_recipe *recipe, const char *data, char **text) {
-    if (!recipe || !text) return SOMA_ERROR_ARGUMENT;
-    *text = NULL;
+/* A run that is made, and not begun. */
+static trainer *prepare(soma_recipe *recipe, const char *data) {
     trainer *t = soma_scope_memory(recipe->ctx, sizeof *t);
-    if (!t) return soma_error_status(recipe->ctx);
+    if (!t) return NULL;
     t->ctx = recipe->ctx;
     t->recipe = recipe;
     t->o.data = data;
-    return make(t) == SOMA_OK ? soma_program_explain(t->program, text) : soma_error_status(t->ctx);
+    return make(t) == SOMA_OK ? t : NULL;
+}
+
+soma_status soma_train_explain(soma_recipe *recipe, const char *data, char **text) {
+    if (!recipe || !text) return SOMA_ERROR_ARGUMENT;
+    *text = NULL;
+    trainer *t = prepare(recipe, data);
+    return t ? soma_program_explain(t->program, text) : soma_error_status(recipe->ctx);
+}
+
+static int64_t bytes_of(const soma_tensor *x) { return soma_numel(x) * (int64_t)soma_dtype_size(soma_tensor_dtype(x)); }
+static int64_t bytes_of_copies(const soma__copies *c) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < c->n; i++) sum += bytes_of(c->to[i]);
+    return sum;
+}
+
+soma_status soma_train_memory(soma_recipe *recipe, const char *data, soma_train_bytes *out) {
+    if (!recipe || !out) return SOMA_ERROR_ARGUMENT;
+    memset(out, 0, sizeof *out);
+    soma_context *ctx = recipe->ctx;
+    int64_t before = live(ctx), planned, slab;
+    soma_stats s;
+    trainer *t = prepare(recipe, data);
+    if (!t || soma_eval(ctx) != SOMA_OK || soma_program_slab(t->program, &slab) != SOMA_OK) return soma_error_status(ctx);
+    soma_context_stats(ctx, &s);
+    planned = s.live_bytes - s.slab_bytes; /* all but the slab is there */
+    soma_tensor *x;
+    char key[512];
+    for (size_t i = 0; soma_module_state(t->model->module, i, key, sizeof key, &x) == SOMA_OK; i++) out->weights += bytes_of(x);
+    for (size_t i = 0; soma_optim_state(t->optim, i, key, sizeof key, &x) == SOMA_OK; i++) out->optimizer += bytes_of(x);
+    const char *name;
+    double *numbers;
+    size_t n;
+    for (size_t i = 0; soma_optim_numbers(t->optim, i, &name, &numbers, &n); i++) out->optimizer += (int64_t)(n * sizeof *numbers);
+    out->data = t->bytes_data, out->batches = t->bytes_loader, out->values = slab;
+    out->copies = bytes_of_copies(&t->averages) + bytes_of_copies(&t->best);
+    out->rest = planned - before - out->data - out->batches - out->weights - out->optimizer - out->copies;
+    for (size_t i = 0; t->by_closure && i < t->n_params; i++) out->optimizer += bytes_of(t->params[i]); /* made by the first step */
+    out->total = out->weights + out->optimizer + out->copies + out->values + out->batches + out->rest;
+    return SOMA_OK;
 }
 
 soma_status soma_train_v(soma_recipe *recipe, soma_train_result *result, const soma_train_opts *options, size_t size) {

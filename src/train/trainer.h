@@ -58,6 +58,7 @@ typedef struct soma__trainer {
     char *metrics; /* lines so far */
     size_t metrics_bytes, metrics_room;
     double started, saved;
+    int64_t bytes_data, bytes_loader; /* what they took */
     bool stopped;
 } soma__trainer;
 

@@ -3,6 +3,7 @@
  * the same answers elsewhere. */
 #include "support/check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,10 +94,49 @@ static void models_answer_alike(void **state) {
     soma_context_free(ctx);
 }
 
+/* Two norms are right behind convolutions. A folded model is close to what it was, shared with the same bits, and saved by nobody. */
+static void a_folded_model_answers_nearly_alike(void **state) {
+    (void)state;
+    static float x[8 * PIXELS], y[3][8 * 10];
+    char path[128];
+    soma_context *ctx = check_context(NULL), *other = check_context(NULL);
+    snprintf(path, sizeof path, "%s/0/model.safetensors", folder);
+    soma_model *m = NULL, *shared = NULL;
+    int64_t n = 0;
+    soma_scores before, after;
+    assert_int_equal(soma_model_load(ctx, path, &m), SOMA_OK);
+    soma_dataset *d = soma_dataset_glyphs(ctx, TEST, &(soma_glyph_opts){.seed = 1, .first = 320});
+    for (int i = 0; i < 8; i++) soma_dataset_sample(d, i, x + i * PIXELS, NULL);
+    for (int i = 0; i < 8 * PIXELS; i++) x[i] *= 255;
+    soma_model_predict(m, x, 8, y[0]), soma_model_score(m, d, &before);
+    soma_scope *inner = soma_scope_open(ctx);
+    soma_model_fold_batch_norm(m, &n);
+    check_error(ctx, SOMA_ERROR_STATE, "model_fold_batch_norm: a scope is open inside the model's");
+    soma_scope_close(inner);
+    soma_model_predict(m, x, 8, y[1]);
+    assert_memory_equal(y[0], y[1], sizeof y[0]);
+    assert_int_equal(soma_model_fold_batch_norm(m, &n), SOMA_OK);
+    assert_int_equal(n, 2);
+    soma_model_predict(m, x, 8, y[1]), soma_model_score(m, d, &after);
+    assert_true(memcmp(y[0], y[1], sizeof y[0]) != 0);
+    for (int i = 0; i < 8 * 10; i++) assert_true(fabsf(y[0][i] - y[1][i]) < 1e-5f);
+    assert_true(fabs(before.loss - after.loss) < 1e-5 && before.accuracy == after.accuracy);
+    assert_int_equal(soma_model_share(other, m, &shared), SOMA_OK);
+    for (int i = 0; i < 8; i++) soma_model_predict(shared, x + i * PIXELS, 1, y[2] + i * 10);
+    assert_memory_equal(y[1], y[2], sizeof y[1]);
+    assert_int_equal(soma_model_fold_batch_norm(m, &n), SOMA_OK); /* nothing is left to be folded */
+    assert_int_equal(n, 0);
+    snprintf(path, sizeof path, "%s/folded", folder);
+    soma_model_save(m, path);
+    check_error(ctx, SOMA_ERROR_STATE, "batch norms are folded into other layers");
+    soma_context_free(other), soma_context_free(ctx);
+}
+
 int main(void) {
     strcpy(folder, "/tmp/soma-images-XXXXXX");
     if (!mkdtemp(folder)) return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(learns_alike_everywhere), cmocka_unit_test(models_answer_alike)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(learns_alike_everywhere), cmocka_unit_test(models_answer_alike),
+                                       cmocka_unit_test(a_folded_model_answers_nearly_alike)};
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     char command[100];
     snprintf(command, sizeof command, "rm -rf %s", folder);
