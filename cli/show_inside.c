@@ -56,8 +56,10 @@ static soma_image *filter_image(const cli_shown *s, const grid *g, int64_t i, in
     for (int64_t k = 0; out && k < plane; k++) {
         const float *v = g->v + (i * g->channels + (channel < 0 ? 0 : channel)) * plane + k;
         if (channel >= 0) cli_two_sided(scale > 0 ? (double)*v / scale : 0, out->pixels + 3 * k);
-        for (int c = 0; channel < 0 && c < 3; c++)
-            out->pixels[3 * k + c] = (uint8_t)(scale > 0 ? 127.5 + 127.5 * (double)v[c * plane] / scale : 127.5);
+        for (int c = 0; channel < 0 && c < 3; c++) {
+            double level = scale > 0 ? 127.5 + 127.5 * (double)v[c * plane] / scale : 127.5;
+            out->pixels[3 * k + c] = level >= 0 && level <= 255 ? (uint8_t)level : 0; /* no number: black */
+        }
     }
     return out;
 }

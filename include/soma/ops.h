@@ -48,7 +48,8 @@ typedef struct soma_conv_opts {
     int64_t groups;            /* default 1 */
     int64_t same;              /* nonzero: padding='same', for stride 1; of an odd padding the greater part is behind */
     int64_t output_padding[3]; /* of transposed convolutions; default 0 */
-    int64_t fast_math;         /* nonzero: Winograd's larger tiles, of 4x4 results, where its smaller ones are the rule; less exact */
+    int64_t fast_math;         /* nonzero: Winograd's larger tiles, of 4x4 results, where its smaller ones are the rule; less exact. With either, a
+                                  number that is not finite spreads over its tile, and sums overflow earlier */
     uint64_t reserved[4];
 } soma_conv_opts;
 

@@ -136,6 +136,7 @@ static const char *settle(soma_transform *t) {
     if (anything_set(&rest)) return "setting of another kind";
     bool ordered = t->kind == SOMA_TRANSFORM_affine || t->kind == SOMA_TRANSFORM_random_resized_crop;
     if (ordered && (t->scale[0] <= 0 || t->scale[0] > t->scale[1])) return "scale";
+    if (t->kind == SOMA_TRANSFORM_affine && t->scale[0] < 0.001) return "scale"; /* a thousand pixels become one: places stay within 64 bits */
     return t->kind == SOMA_TRANSFORM_random_resized_crop && (t->ratio[0] <= 0 || t->ratio[0] > t->ratio[1]) ? "ratio" : NULL;
 }
 

@@ -60,7 +60,7 @@ soma_status soma__exec_steps(soma_context *ctx, soma__plan *p, int *done) {
     soma__leave(&ctx->user, before);
     soma__fpmode_leave(mode);
     *done = i;
-    for (int w = 0; w < p->n_writes; w++) p->written[w]->packed.live++;
+    for (int w = 0; w < p->n_writes; w++) __atomic_add_fetch(&p->written[w]->packed.live, 1, __ATOMIC_RELEASE); /* another context may share it */
     ctx->stats.plans_run++;
     ctx->stats.kernels_run += i;
     return ctx->status;

@@ -106,7 +106,8 @@ soma_status soma_variable_share(soma_tensor *variable, soma_tensor *from) {
     variable->data = from->data;
     variable->var->bytes = 0;
     variable->var->shared = true;
-    variable->var->packed.live++;
+    variable->var->packed.source = from->var->packed.source ? from->var->packed.source : &from->var->packed.live;
+    variable->var->packed.made = UINT64_MAX;
     return SOMA_OK;
 }
 

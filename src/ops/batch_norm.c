@@ -158,7 +158,7 @@ soma_tensor *soma_batch_norm(soma_tensor *x, soma_tensor *running_mean, soma_ten
     soma__composite_begin(x->ctx, "batch_norm");
     soma_tensor *pair = batch ? stats(x) : NULL, *mean = batch ? part(x, pair, 0) : soma__by_channel(x, running_mean);
     soma_tensor *variance = batch ? part(x, pair, 1) : soma__by_channel(x, running_var);
-    if (training && running_mean) {
+    if (training && running_mean && count > 0) { /* of nothing nothing is learned */
         soma_no_grad_begin(x->ctx);
         soma__move(running_mean, mean, momentum);
         soma__move(running_var, soma_mul_scalar(variance, (double)count / (double)(count - 1)), momentum); /* the unbiased one */

@@ -249,6 +249,8 @@ static soma_tensor *with_bias(const conv *c, soma_tensor *y) {
 static soma_tensor *convolve(conv *c, const void *options, size_t size) {
     soma_tensor *in[3] = {c->x, c->weight, c->bias};
     if (!soma__check(c->call, in, c->bias ? 3 : 2) || !read_options(c, options, size) || !shapes_fit(c, false)) return NULL;
+    for (int64_t d = 0; d < c->dims; d++)
+        if (c->o.output_padding[d]) return wrong(c, "output_padding is for transposed convolutions"), NULL;
     int64_t shape[5] = {c->x->shape[0], c->weight->shape[0]}, attr[SOMA__CONV_NUMBERS + 9];
     for (int64_t d = 0; d < c->dims; d++) {
         int64_t span = c->dilation[d] * (c->weight->shape[2 + d] - 1);

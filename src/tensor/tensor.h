@@ -15,9 +15,12 @@ enum {
 typedef struct soma__packed {
     float *memory;
     size_t bytes;
-    uint64_t live, made; /* counts the writes to the variable; the count that the memory was made at */
-    int64_t key[5];      /* what of it was packed, and how */
+    uint64_t live, made;    /* counts the writes to the variable; the count that the memory was made at */
+    const uint64_t *source; /* of a variable that shares another one's storage: that one's count, which is added */
+    int64_t key[13];        /* what of it was packed, and how */
 } soma__packed;
+
+static inline uint64_t soma__packed_live(const soma__packed *p) { return p->live + (p->source ? __atomic_load_n(p->source, __ATOMIC_ACQUIRE) : 0); }
 
 /* What only variables have. */
 typedef struct soma__variable {

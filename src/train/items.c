@@ -243,6 +243,8 @@ static void fill_defaults(soma_recipe *r, const soma__kind *kind, const char *wh
             json_decref(v);
             v = real;
         }
+        for (size_t k = 0; f->type == SOMA__NUMBERS && k < json_array_size(v); k++) /* as they are read back */
+            json_array_set_new(v, k, json_real(json_number_value(json_array_get(v, k))));
         if (!v || json_object_set_new(out->fields, f->key, v) != 0) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
     }
 }

@@ -115,6 +115,18 @@ static bool transform(soma_context *ctx, const json_t *f, const char *key, soma_
     return t && (*d = soma_dataset_transformed(ctx, *d, t, n, (uint64_t)soma__get_int(f, "seed")));
 }
 
+static bool same_shapes(soma_context *ctx, const soma_dataset *train, const soma_dataset *test) {
+    const int64_t *a, *b;
+    int64_t n, m;
+    soma_dataset_shape(train, &a, &n), soma_dataset_shape(test, &b, &m);
+    if (n == m && memcmp(a, b, (size_t)n * sizeof *a) == 0) return true;
+    return soma_error_raise(ctx, SOMA_ERROR_SHAPE,
+                            "transforms make pictures of %lld x %lld pixels of the training part, the test part's are %lld x %lld; test_transforms "
+                            "make them alike: the same resize, say, and centre_crop for random_crop",
+                            (long long)a[n - 2], (long long)a[n - 1], (long long)b[m - 2], (long long)b[m - 1]),
+           false;
+}
+
 bool soma__prepare_pictures(soma_context *ctx, const json_t *f, soma_dataset **train, soma_dataset **test) {
     double mean[3], std[3];
     int how = normalise_of(f);
@@ -131,7 +143,7 @@ bool soma__prepare_pictures(soma_context *ctx, const json_t *f, soma_dataset **t
         if (!transform(ctx, f, k ? "test_transforms" : "transforms", parts[k])) return false;
         if (how != NONE && !(*parts[k] = soma_dataset_normalised(ctx, *parts[k], mean, std, info ? info->channels : 1))) return false;
     }
-    return true;
+    return !train || !test || !*train || !*test || same_shapes(ctx, *train, *test);
 }
 
 /* Of models */

@@ -60,7 +60,59 @@ static void packed_weights_follow_the_variable(void **state) {
     soma_context_free(ctx);
 }
 
+/* Inside a module a view of a weight is read where it lies: turned filters are not those that are packed. */
+static void views_of_filters_are_their_own(void **state) {
+    (void)state;
+    enum { N = 8 * 8 * 9, Y = 2 * 8 * 5 * 5 };
+    soma_context *ctx = check_context(NULL);
+    soma_tensor *x = soma_variable(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(2, 8, 7, 7)), NULL);
+    soma_tensor *w = soma_variable(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(8, 8, 3, 3)), NULL);
+    static float got[Y], want[Y];
+    for (int round = 0; round < 6; round++) {
+        soma_scope *s = soma_scope_open(ctx);
+        int64_t a = round % 3 == 1 ? 2 : 0, b = a + 1;
+        soma_interior_begin(ctx);
+        soma_tensor *y = soma_interior_end(ctx, soma_conv2d(x, round % 3 == 0 ? w : soma_transpose(w, a, b), NULL, NULL));
+        assert_int_equal(soma_read(y, got, sizeof got), SOMA_OK);
+        soma_tensor *copy = round % 3 == 0 ? w : soma_variable(soma_transpose(w, a, b), NULL);
+        assert_int_equal(soma_read(soma_conv2d(x, copy, NULL, NULL), want, sizeof want), SOMA_OK);
+        assert_memory_equal(got, want, sizeof got);
+        assert_int_equal(soma_scope_close(s), SOMA_OK);
+    }
+    soma_context_free(ctx);
+}
+
+/* One context learns, another one, which shares the weights, answers. */
+static void shared_weights_follow_the_original(void **state) {
+    (void)state;
+    soma_context *learns = check_context(NULL), *answers = check_context(NULL);
+    soma_tensor *w = soma_variable(soma_ones(learns, SOMA_F32, SOMA_SHAPE(3, 2, 3, 3)), NULL);
+    soma_tensor *shared = soma_variable(soma_zeros(answers, SOMA_F32, SOMA_SHAPE(3, 2, 3, 3)), NULL);
+    soma_tensor *again = soma_variable(soma_zeros(answers, SOMA_F32, SOMA_SHAPE(3, 2, 3, 3)), NULL);
+    soma_tensor *x = soma_variable(soma_ones(answers, SOMA_F32, SOMA_SHAPE(1, 2, 3, 3)), NULL);
+    soma_tensor *row = soma_variable(soma_ones(answers, SOMA_F32, SOMA_SHAPE(1, 18)), NULL);
+    assert_int_equal(soma_variable_share(shared, w), SOMA_OK);
+    assert_int_equal(soma_variable_share(again, shared), SOMA_OK);
+    for (int round = 1; round < 5; round++) {
+        float got[3];
+        soma_scope *s = soma_scope_open(answers);
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(soma_read(soma_conv2d(x, k ? again : shared, NULL, NULL), got, sizeof got), SOMA_OK);
+            assert_true(got[0] == 18.0f * (float)round && got[2] == got[0]);
+            soma_tensor *flat = soma_transpose(soma_reshape(k ? again : shared, SOMA_SHAPE(3, 18)), 0, 1);
+            assert_int_equal(soma_read(soma_matmul(row, flat), got, sizeof got), SOMA_OK);
+            assert_true(got[0] == 18.0f * (float)round && got[2] == got[0]);
+        }
+        assert_int_equal(soma_scope_close(s), SOMA_OK);
+        soma_assign(w, soma_add_scalar(w, 1));
+        assert_int_equal(soma_eval(learns), SOMA_OK);
+    }
+    soma_context_free(answers);
+    soma_context_free(learns);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(packed_weights_follow_the_variable)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(packed_weights_follow_the_variable), cmocka_unit_test(views_of_filters_are_their_own),
+                                       cmocka_unit_test(shared_weights_follow_the_original)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

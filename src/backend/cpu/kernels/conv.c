@@ -182,9 +182,13 @@ static void piece(void *arg, int64_t at, int slot) {
 static bool is_packed(const soma__call *c, const soma__conv_way *w) {
     soma__packed *p = c->packed;
     if (!p) return false;
-    int64_t key[5] = {-1 - w->backwards - 2 * w->tile, w->groups, w->out, w->in, (int64_t)(intptr_t)c->in[1].data};
-    if (p->made == p->live && memcmp(p->key, key, sizeof key) == 0) return true;
-    p->made = p->live;
+    const int64_t *s = c->in[1].strides; /* a view of the variable, perhaps: turned, or a part */
+    int64_t key[13] = {-1 - w->backwards - 2 * w->tile,  w->groups,    w->out,       w->in,
+                       (int64_t)(intptr_t)c->in[1].data, w->kernel[0], w->kernel[1], w->kernel[2]};
+    for (int d = 0; d < c->in[1].ndim; d++) key[8 + d] = s[d];
+    uint64_t live = soma__packed_live(p);
+    if (p->made == live && memcmp(p->key, key, sizeof key) == 0) return true;
+    p->made = live;
     memcpy(p->key, key, sizeof key);
     return false;
 }

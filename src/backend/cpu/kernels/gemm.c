@@ -220,8 +220,9 @@ static bool is_packed(const soma__gemm *g) {
     soma__packed *p = g->packed;
     if (!p) return false;
     int64_t key[5] = {g->b_rs, g->b_cs, g->n, g->k, (int64_t)(intptr_t)g->b}; /* B may be a part of the variable */
-    if (p->made == p->live && memcmp(p->key, key, sizeof key) == 0) return true;
-    p->made = p->live;
+    uint64_t live = soma__packed_live(p);
+    if (p->made == live && memcmp(p->key, key, sizeof key) == 0) return true;
+    p->made = live;
     memcpy(p->key, key, sizeof key);
     return false;
 }
