@@ -18,6 +18,14 @@ static bool is_folder(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static bool ends_as_photo(const char *name) {
+    static const char *const ends[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif"};
+    size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (n > strlen(ends[i]) && strcasecmp(name + n - strlen(ends[i]), ends[i]) == 0) return true;
+    return false;
+}
+
 bool cli_is_photo(const char *path) {
     unsigned char head[8] = {0};
     struct stat st;
@@ -26,7 +34,7 @@ bool cli_is_photo(const char *path) {
     FILE *f = fopen(path, "rb");
     size_t n = f ? fread(head, 1, sizeof head, f) : 0;
     if (f) fclose(f);
-    return n == sizeof head && (memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0 || memcmp(head, "\xff\xd8\xff", 3) == 0);
+    return ends_as_photo(path) || (n == sizeof head && (memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0 || memcmp(head, "\xff\xd8\xff", 3) == 0));
 }
 
 static bool add(list *l, const char *folder, const char *name) {
@@ -44,14 +52,6 @@ static bool add(list *l, const char *folder, const char *name) {
     l->paths[l->n++] = path;
     l->paths[l->n] = NULL;
     return true;
-}
-
-static bool ends_as_photo(const char *name) {
-    static const char *const ends[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif"};
-    size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (n > strlen(ends[i]) && strcasecmp(name + n - strlen(ends[i]), ends[i]) == 0) return true;
-    return false;
 }
 
 static bool add_folder(list *l, const char *folder, int depth) {

@@ -71,6 +71,7 @@ typedef struct writer {
     FILE *out;
     bool fold, proba, lines, files; /* files: each row begins with its file, and ends with how sure the model is */
     int64_t outputs;
+    bool skip; /* broken pictures are left out */
 } writer;
 
 static void write_head(const writer *w) {
@@ -183,8 +184,15 @@ static int predict_photos(soma_context *ctx, writer *w, const cli_words *words, 
     else if (status == CLI_FINE) {
         w->out = t.file;
         write_head(w);
-        for (char **p = photos; *p && status == CLI_FINE && !ferror(w->out); p++)
-            if (!answer_photo(ctx, w, *p, x, y)) status = cli_error(ctx);
+        size_t answered = 0;
+        for (char **p = photos; *p && status == CLI_FINE && !ferror(w->out); p++) {
+            if (answer_photo(ctx, w, *p, x, y)) answered++;
+            else if (w->skip && soma_error_status(ctx) != SOMA_ERROR_MEMORY) {
+                fprintf(stderr, "note: left out: %s\n", soma_error_message(ctx));
+                soma_error_take(ctx);
+            } else status = cli_error(ctx);
+        }
+        if (status == CLI_FINE && !answered) status = cli_fail("there was no picture that could be read");
         status = close_out(&t, status);
     }
     free(x), free(y);
@@ -209,7 +217,7 @@ static int predict(soma_context *ctx, writer *w, const char *model, const cli_wo
 }
 
 int cli_predict(int argc, char **argv, const cli_command *self) {
-    const char *path = NULL;
+    const char *path = NULL, *broken = NULL;
     int64_t threads = 0;
     writer w = {0};
     char room[4200];
@@ -217,12 +225,15 @@ int cli_predict(int argc, char **argv, const cli_command *self) {
         {"--proba", NULL, "probabilities of all classes, too", CLI_FLAG, &w.proba},
         {"--jsonl", NULL, "lines of JSON; default: CSV", CLI_FLAG, &w.lines},
         {"-o", "FILE", "where to; default: standard output", CLI_TEXT, &path},
+        {"--broken", "WORD", "a broken picture: error (default) or skip", CLI_TEXT, &broken},
         CLI_FOLD_OPTION(w.fold),
         {"--threads", "N", "default: one per processor; the same result", CLI_INTEGER, &threads},
     };
     cli_words words;
     int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &words, 1, CLI_WORDS);
     if (status >= 0) return status;
+    if (broken && strcmp(broken, "skip") != 0 && strcmp(broken, "error") != 0) return cli_fail("--broken is 'error' or 'skip', not '%s'", broken);
+    w.skip = broken && strcmp(broken, "skip") == 0;
     soma_context *ctx = cli_context(threads);
     if (!ctx) return CLI_FAILED;
     status = predict(ctx, &w, cli_model_path(words.words[0], room, sizeof room), &words, path);
