@@ -154,7 +154,7 @@ static void keep_packed(soma__builder *b, const soma__call *call, uint32_t value
     int64_t m = call->out.shape[0], n = call->out.shape[1], k = call->in[0].shape[1];
     size_t bytes = (size_t)((n + 31) / 32 * 32 * k) * sizeof(float);
     if (soma__entry_op(b->ctx, value) != SOMA_OP_leaf || !soma__entry_tensor(b->ctx, value)->var) return;
-    bool along = call->out.strides[1] == 1 || n == 1;
+    bool along = call->out.strides[1] == 1;
     if (m > PACKED_ROWS || bytes > PACKED_BYTES || (k > SOMA__GEMM_BLOCK && k <= SOMA__GEMM_CHAIN && !along)) return;
     if (p->values[value].written) return;
     p->packs[p->n_packs++] = (struct soma__pack_step){(uint32_t)p->n_steps, value, bytes};

@@ -183,7 +183,7 @@ int64_t soma__conv_weight_own(const soma__conv_way *w) {
         int64_t stage = w->in > w->out ? w->in : w->out;
         return up((w->copies ? soma__conv_room(w) : 0) + grads + soma__conv_places(w) * (stage + tiles), 16);
     }
-    int64_t pixels = w->rows * volume_but(w->to, w->band), floats = pixels * (up(w->out, 32)) + (w->copies ? soma__conv_room(w) : 0);
+    int64_t pixels = w->rows * volume_but(w->to, w->band), floats = pixels * up(w->out, 32) + (w->copies ? soma__conv_room(w) : 0);
     return up(soma__conv_weight_bands(w) * floats, 64);
 }
 

@@ -70,7 +70,7 @@ int64_t soma__conv_own(const soma__conv_way *w);
 /* Entries of the table of stretches, at most. */
 int64_t soma__conv_stretches(const soma__conv_way *w);
 int64_t soma__conv_scratch(const soma__call *c, int threads);
-/* Bands whose pixels a weight gradient's tile runs over at once, and floats of what a thread copies. */
+/* Chains of a weight gradient, bands whose pixels a tile of it runs over at once, and floats of what a thread copies. */
 int64_t soma__conv_weight_chains(const soma__conv_way *w);
 int64_t soma__conv_weight_bands(const soma__conv_way *w);
 int64_t soma__conv_weight_own(const soma__conv_way *w);

@@ -197,7 +197,7 @@ int SOMA_KERNEL(conv)(const soma__call *c) {
     soma__conv_way w;
     if (!soma__conv_plan(c, &w)) return soma__ops[c->op]->run(c);
     job j = {.c = c, .w = &w, .own_size = soma__conv_own(&w), .panel_cols = (w.out + VL - 1) / VL * VL};
-    j.depthwise = w.in == 1 && w.out == 1 && w.groups > 1 && w.positions <= CHAIN;
+    j.depthwise = soma__conv_depthwise(&w) && w.positions <= CHAIN;
     int64_t nd = c->attr[SOMA__CONV_DIMS], threads = soma__pool_threads(c->env->pool), at = 0;
     stretch *table = c->scratch;
     j.phases = (phase *)(void *)(table + soma__conv_stretches(&w));
