@@ -177,6 +177,9 @@ soma__transforms *soma__transforms_make(soma_context *ctx, const char *call, con
     return t;
 }
 
+/* Only a kind with `p` has it set; 1 draws nothing. */
+static bool happens(const soma_transform *t, soma__draws *d) { return !t->p.set || t->p.value == 1 || soma__draw_unit(d) < t->p.value; }
+
 const uint8_t *soma__transforms_run(const soma__transforms *t, int64_t epoch, int64_t sample, const uint8_t *in, void *room) {
     uint8_t *pictures[2] = {room, (uint8_t *)room + t->picture};
     soma__frame f = {.in = in, .channels = t->channels, .height = t->height, .width = t->width, .room = (uint8_t *)room + 2 * t->picture};
@@ -188,7 +191,7 @@ const uint8_t *soma__transforms_run(const soma__transforms *t, int64_t epoch, in
         if (row->shape) row->shape(&t->list[i], &f, &wants);
         f.out = pictures[turn];
         f.draws = draws_of(t, epoch, sample, i);
-        if (row->run(&t->list[i], &f)) f.in = f.out, turn = !turn;
+        if (happens(&t->list[i], &f.draws) && row->run(&t->list[i], &f)) f.in = f.out, turn = !turn;
         f.height = f.to_height, f.width = f.to_width;
     }
     return f.in;

@@ -71,7 +71,7 @@ bool soma__run_random_resized_crop(const soma_transform *t, soma__frame *f) {
 }
 
 bool soma__run_horizontal_flip(const soma_transform *t, soma__frame *f) {
-    if (soma__draw_unit(&f->draws) >= t->p.value) return false;
+    (void)t;
     const uint8_t *in = f->in;
     uint8_t *out = f->out;
     for (int64_t row = 0; row < f->channels * f->height; row++, in += f->width, out += f->width)
@@ -80,7 +80,7 @@ bool soma__run_horizontal_flip(const soma_transform *t, soma__frame *f) {
 }
 
 bool soma__run_vertical_flip(const soma_transform *t, soma__frame *f) {
-    if (soma__draw_unit(&f->draws) >= t->p.value) return false;
+    (void)t;
     for (int64_t c = 0; c < f->channels; c++)
         for (int64_t y = 0; y < f->height; y++)
             memcpy(f->out + (c * f->height + y) * f->width, f->in + (c * f->height + f->height - 1 - y) * f->width, (size_t)f->width);

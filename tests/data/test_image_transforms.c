@@ -202,6 +202,35 @@ static void colours_change_as_said(void **state) {
     soma_context_free(ctx);
 }
 
+/* p of 0.3 leaves seven pictures of ten as they are, p of 0 all of them. */
+static void changed_as_often_as_said(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    const soma_transform often[] = {{.kind = SOMA_TRANSFORM_rotation, .degrees = 40},
+                                    {.kind = SOMA_TRANSFORM_affine, .translate = {0.5, 0.5}},
+                                    {.kind = SOMA_TRANSFORM_elastic, .sigma = 2},
+                                    {.kind = SOMA_TRANSFORM_colour_jitter, .brightness = 0.9},
+                                    {.kind = SOMA_TRANSFORM_cutout, .size = {4}, .fill = 1},
+                                    {.kind = SOMA_TRANSFORM_horizontal_flip},
+                                    {.kind = SOMA_TRANSFORM_grayscale}};
+    for (size_t k = 0; k < sizeof often / sizeof *often; k++) {
+        int changed[3] = {0};
+        for (int sample = 0; sample < 1000; sample++) {
+            soma_scope *scope = soma_scope_open(ctx);
+            for (int j = 0; j < 3; j++) {
+                soma_transform t = often[k];
+                t.p = SOMA_SET(j == 0 ? 0 : j == 1 ? 0.3 : 1);
+                changed[j] += memcmp(through(ctx, &t, 1, 11, 0, sample, 3)->pixels, drawn, sizeof drawn) != 0;
+            }
+            soma_scope_close(scope);
+        }
+        /* five standard deviations of 1000 draws are 72; some moves are too small to be seen */
+        if (changed[0] || changed[1] < 215 || changed[1] > 372 || changed[2] < 960)
+            fail_msg("%s: %d, %d, %d", soma_transform_name(often[k].kind), changed[0], changed[1], changed[2]);
+    }
+    soma_context_free(ctx);
+}
+
 static const soma_transform all[] = {{.kind = SOMA_TRANSFORM_random_crop, .size = {28, 28}, .padding = 3},
                                      {.kind = SOMA_TRANSFORM_horizontal_flip},
                                      {.kind = SOMA_TRANSFORM_affine, .degrees = 10, .scale = {0.9, 1.1}, .shear = 5, .translate = {0.1, 0.1}},
@@ -299,6 +328,7 @@ int main(void) {
                                        cmocka_unit_test(turned_and_moved_as_far_as_said),
                                        cmocka_unit_test(elastic_noise_is_as_strong_as_said),
                                        cmocka_unit_test(colours_change_as_said),
+                                       cmocka_unit_test(changed_as_often_as_said),
                                        cmocka_unit_test(an_epoch_is_a_function_of_seed_and_numbers),
                                        cmocka_unit_test(the_same_bytes_on_every_machine),
                                        cmocka_unit_test(wrong_settings_get_sentences)};
