@@ -124,6 +124,9 @@ static bool seed_output(soma_context *ctx, soma_tensor *out, soma_tensor *seed) 
     }
     if (!seed && !out->ndim) seed = soma__number(ctx, 1, (soma_dtype)out->dtype); /* a leaf: no step fills it */
     if (!seed) seed = soma_ones(ctx, (soma_dtype)out->dtype, out->shape, out->ndim);
+    /* a variable that is newer than the forward pass is no stale value of it: the rules meet a view */
+    if (seed && seed->var)
+        seed = soma__graph_record(ctx, &(soma__record){SOMA_OP_reshape, (soma_dtype)seed->dtype, seed->ndim, seed->shape, &seed, 1, NULL, 0});
     return seed && add_adjoint(out, seed);
 }
 

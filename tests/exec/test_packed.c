@@ -111,8 +111,38 @@ static void shared_weights_follow_the_original(void **state) {
     soma_context_free(learns);
 }
 
+/* Long columns of few outputs, which lie along the grain or across it, beside a product of the same weights that is packed anew. */
+static void long_weights_of_few_outputs(void **state) {
+    (void)state;
+    enum { ROWS = 5, LONG = 2000 };
+    soma_context *ctx = check_context(&(soma_context_opts){.threads = 1});
+    soma_tensor *x = soma_variable(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(ROWS, LONG)), NULL);
+    for (int outputs = 1; outputs < 40; outputs += 1 + outputs / 2) {
+        soma_scope *outer = soma_scope_open(ctx);
+        soma_tensor *w = soma_variable(soma_randn(ctx, SOMA_F32, SOMA_SHAPE(LONG, outputs)), NULL);
+        soma_tensor *t = soma_variable(soma_transpose(w, 0, 1), NULL);
+        for (int round = 0; round < 6; round++) {
+            soma_scope *s = soma_scope_open(ctx);
+            float got[ROWS * 40], want[ROWS * 40];
+            size_t bytes = sizeof(float) * ROWS
+            *(size_t)outputs;
+            soma_tensor *fresh = soma_variable(soma_mul_scalar(w, 1), NULL);
+            assert_int_equal(soma_read(soma_matmul(x, fresh), want, bytes), SOMA_OK);
+            assert_int_equal(soma_read(soma_matmul(x, round % 2 ? soma_transpose(t, 0, 1) : w), got, bytes), SOMA_OK);
+            assert_memory_equal(got, want, bytes);
+            assert_int_equal(soma_read(soma_matmul(round % 2 ? t : soma_transpose(w, 0, 1), soma_transpose(x, 0, 1)), got, bytes), SOMA_OK);
+            for (int r = 0; r < ROWS; r++)
+                for (int o = 0; o < outputs; o++) assert_true(got[o * ROWS + r] == want[r * outputs + o]);
+            soma_assign(w, soma_add_scalar(w, 0.25)), soma_assign(t, soma_add_scalar(t, 0.25));
+            assert_int_equal(soma_scope_close(s), SOMA_OK);
+        }
+        assert_int_equal(soma_scope_close(outer), SOMA_OK);
+    }
+    soma_context_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(packed_weights_follow_the_variable), cmocka_unit_test(views_of_filters_are_their_own),
-                                       cmocka_unit_test(shared_weights_follow_the_original)};
+                                       cmocka_unit_test(shared_weights_follow_the_original), cmocka_unit_test(long_weights_of_few_outputs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

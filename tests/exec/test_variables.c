@@ -370,6 +370,30 @@ static void an_assign_that_did_not_happen_leaves_no_trace(void **state) {
     soma_context_free(ctx);
 }
 
+/* The trick of a forward derivative from two backward passes: the seed is a variable that was made, and changed, after the pass. */
+static void a_seed_may_be_newer_than_the_pass(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    float threes[3] = {3, 3, 3}, got[3];
+    soma_tensor *x = soma_variable(soma_from(ctx, threes, SOMA_F32, SOMA_SHAPE(3)), &(soma_variable_opts){.requires_grad = 1});
+    soma_eval(ctx);
+    soma_tensor *y = soma_mul(x, x), *gx, *gv;
+    soma_tensor *v = soma_variable(soma_ones(ctx, SOMA_F32, SOMA_SHAPE(3)), &(soma_variable_opts){.requires_grad = 1});
+    soma_assign(v, soma_mul_scalar(v, 2));
+    assert_int_equal(soma_grad(&y, 1, &x, 1, &gx, &(soma_grad_opts){.seeds = &v}), SOMA_OK);
+    soma_tensor *sum = soma_sum(gx, NULL);
+    assert_int_equal(soma_read(gx, got, sizeof got), SOMA_OK);
+    assert_true(got[0] == 12 && got[2] == 12);
+    assert_int_equal(soma_grad(&sum, 1, &v, 1, &gv, NULL), SOMA_OK);
+    assert_int_equal(soma_read(gv, got, sizeof got), SOMA_OK);
+    assert_true(got[0] == 6 && got[2] == 6);
+    assert_int_equal(soma_backward(soma_mul(x, x), v), SOMA_OK);
+    assert_int_equal(soma_read(soma_tensor_grad(x), got, sizeof got), SOMA_OK);
+    assert_true(got[0] == 12 && got[2] == 12);
+    check_fine(ctx);
+    soma_context_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(an_assign_that_did_not_happen_leaves_no_trace),
                                        cmocka_unit_test(assigns_run_in_the_order_of_recording),
@@ -386,6 +410,7 @@ int main(void) {
                                        cmocka_unit_test(a_hessian_vector_product_is_a_gradient_of_a_gradient),
                                        cmocka_unit_test(no_grad_and_detach_stop_gradients),
                                        cmocka_unit_test(frozen_layers_get_no_gradient_work),
+                                       cmocka_unit_test(a_seed_may_be_newer_than_the_pass),
                                        cmocka_unit_test(a_failed_pass_leaves_no_gradient_of_a_closed_scope)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
