@@ -89,8 +89,7 @@ static void piece(void *arg, int64_t at, int slot) {
     const soma__conv_way *w = j->w;
     int64_t slice = at % j->slices, group = at / j->slices % w->groups, chain = at / j->slices / w->groups;
     int64_t first = slice * j->per, end = first + j->per < j->pairs ? first + j->per : j->pairs;
-    int64_t from = chain * CHAIN
-    , to = w->n * j->pixels;
+    int64_t to = w->n * j->pixels, from = chain * CHAIN;
     if (to > from + CHAIN) to = from + CHAIN;
     float *packed = j->own + slot * j->own_size, *room = packed + j->at_once * w->rows * (j->pixels / w->to[w->band]) * j->width;
     float *part = j->parts + (chain * w->groups + group) * j->pairs * j->width;

@@ -104,9 +104,9 @@ static void piece(void *arg, int64_t at, int slot) {
     const job *j = arg;
     const soma__conv_way *w = j->w;
     int64_t chain = at / j->slices, first = at % j->slices * j->per, end = first + j->per < j->width ? first + j->per : j->width;
-    int64_t from = chain * CHAIN
-    , to = from + CHAIN
-    < j->tiles ? from + CHAIN : j->tiles, places = soma__conv_places(w);
+    int64_t places = soma__conv_places(w), from = chain * CHAIN
+    , to = from + CHAIN;
+    if (to > j->tiles) to = j->tiles;
     if (first >= end) return;
     desk d = {.room = j->own + slot * j->own_size};
     d.stage = d.room + (w->copies ? soma__conv_room(w) : 0);
