@@ -159,7 +159,7 @@ int64_t soma__conv_packed(const soma__conv_way *w) { return w->groups * (w->tile
 int64_t soma__conv_own(const soma__conv_way *w) {
     int64_t results = w->tile ? w->group * w->tile * w->to[2] : SOMA__CONV_SEGMENT;
     return up((w->copies ? soma__conv_room(w) : 0) + results * soma__conv_block(w, w->cols < w->out ? w->cols : w->out) + 64 +
-                  (w->tile ? soma__conv_places(w) * (w->in + soma__conv_apart(w, w->in) + SOMA__CONV_TILES * 32 + 16) : 0),
+                  (w->tile ? w->in + soma__conv_places(w) * (soma__conv_apart(w, w->in) + SOMA__CONV_TILES * 32 + 16) : 0),
               16);
 }
 
@@ -180,8 +180,8 @@ int64_t soma__conv_weight_bands(const soma__conv_way *w) {
 int64_t soma__conv_weight_own(const soma__conv_way *w) {
     if (w->tile) {
         int64_t grads = w->tile * w->to[2] * w->out, tiles = soma__conv_apart(w, w->in) + soma__conv_apart(w, up(w->out, 32));
-        int64_t stage = w->in > w->out ? w->in : w->out;
-        return up((w->copies ? soma__conv_room(w) : 0) + grads + soma__conv_places(w) * (stage + tiles), 16);
+        int64_t zeros = w->in > w->out ? w->in : w->out;
+        return up((w->copies ? soma__conv_room(w) : 0) + zeros + grads + soma__conv_places(w) * tiles, 16);
     }
     int64_t pixels = w->rows * volume_but(w->to, w->band), floats = pixels * up(w->out, 32) + (w->copies ? soma__conv_room(w) : 0);
     return up(soma__conv_weight_bands(w) * floats, 64);

@@ -36,20 +36,59 @@ void SOMA_KERNEL(conv_winograd_pack)(const job *j, int64_t panel) {
         }
 }
 
-/* The first tile of some, counted on along rows of tiles. */
-typedef struct walk {
-    int64_t row, col;
-} walk;
-static inline walk walk_from(const soma__conv_way *w, int64_t first) { return (walk){first / w->tiles[1], first % w->tiles[1]}; }
-static inline void walk_on(const soma__conv_way *w, walk *at) {
-    if (++at->col == w->tiles[1]) at->col = 0, at->row++;
+/* The next column of a row of tiles, or zeros, through the first dimension's transform. */
+SIMD_FN void read_column(int m, lines *l, bool there, vf *half) {
+    const int t = m + 2;
+    vf d[PLACES];
+    for (int a = 0; a < t; a++) {
+        d[a] = there ? vf_load(l->at[a]) : vf_zero();
+        if (there) l->at[a] += l->col[a];
+    }
+    source_line(m, d, 1, half, t);
+}
+
+/* The transform of the next tile: its first two columns were the last ones of its neighbour; of the others the first so many are there. */
+SIMD_FN void read_tile(int m, lines *l, int64_t there, vf *half, float *to, int64_t apart) {
+    const int t = m + 2;
+    vf v[PLACES];
+    for (int b = 0; b < m; b++) read_column(m, l, b < there, half + 2 + b);
+    for (int a = 0; a < t; a++) source_line(m, half + a * t, 1, v + a * t, 1);
+    for (int k = 0; k < t * t; k++, step(&to, apart)) vf_store(to, v[k]);
+    for (int a = 0; a < t; a++)
+        for (int b = 0; b < 2; b++) half[a * t + b] = half[a * t + m + b];
+}
+
+/* The transforms of n tiles that lie side by side, the first one at (y, x): [place][tile][channel]. m is a constant wherever this is inlined.
+ * Channels are VL or more; the last vector may lie over the one before. */
+SIMD_FN void read_row(int m, const picture *p, int64_t y, int64_t x, int64_t n, float *to, int64_t apart) {
+    int64_t whole = (p->cols - x - 2) / m, i; /* tiles whose columns are there, from the first one's third on */
+    for (int64_t c = 0;; c += VL) {
+        if (c > p->channels - VL) c = p->channels - VL;
+        lines l;
+        vf half[PLACES];
+        float *tile = to + c;
+        find_lines(p, m + 2, y, x, &l);
+        for (int a = 0; a < m + 2; a++) l.at[a] += c;
+        for (int b = 0; b < 2; b++) read_column(m, &l, x + b >= 0 && x + b < p->cols, half + b);
+        for (i = 0; m == 2 && i < n && i < whole; i++, tile += p->channels) read_tile(m, &l, m, half, tile, apart);
+        for (; i < n; i++, tile += p->channels) read_tile(m, &l, p->cols - x - 2 - i * m, half, tile, apart);
+        if (c + VL >= p->channels) break;
+    }
+}
+
+void SOMA_KERNEL(conv_winograd_read)(int tile, const picture *p, int64_t y, int64_t x, int64_t n, float *to, int64_t apart) {
+    if (tile == 2) read_row(2, p, y, x, n, to, apart);
+    else read_row(4, p, y, x, n, to, apart);
 }
 
 /* What tiles are read from: [place][tile][channel]; y and x: where the first tile of all lies. */
-SIMD_FN void read_tiles(int m, const soma__conv_way *w, const picture *p, int64_t y, int64_t x, int64_t first, int64_t n, float *to) {
-    const int64_t apart = soma__conv_apart(w, p->channels);
-    walk at = walk_from(w, first);
-    for (int64_t i = 0; i < n; i++, to += p->channels, walk_on(w, &at)) read_tile(m, p, y + at.row * m, x + at.col * m, to, apart);
+static void read_tiles(const soma__conv_way *w, const picture *p, int64_t y, int64_t x, int64_t first, int64_t n, float *to) {
+    for (int64_t done = 0, some; done < n; done += some) {
+        int64_t row = (first + done) / w->tiles[1], col = (first + done) % w->tiles[1];
+        some = w->tiles[1] - col < n - done ? w->tiles[1] - col : n - done;
+        SOMA_KERNEL(conv_winograd_read)
+        (w->tile, p, y + row * w->tile, x + col * w->tile, some, to + done * p->channels, soma__conv_apart(w, p->channels));
+    }
 }
 
 #define APART (SOMA__CONV_TILES * NR + 16) /* floats from one place of products to the next: a constant makes cheap addresses */
@@ -80,22 +119,26 @@ typedef struct target {
     int64_t row, col, rows;
 } target;
 
+/* The results of a tile, those that there are. */
+SIMD_FN void write_tile(int m, const float *products, int vectors, float *to, int64_t row, int64_t col, int64_t rows, int64_t cols) {
+    for (int e = 0; e < vectors * VL; e += VL) {
+        vf d[PLACES], r[PLACES];
+        for (int k = 0; k < (m + 2) * (m + 2); k++) d[k] = vf_load(products + k * APART + e);
+        transform_results(m, d, r);
+        for (int a = 0; a < m; a++)
+            for (int b = 0; b < m; b++)
+                if (a < rows && b < cols) vf_store(to + a * row + b * col + e, r[a * m + b]);
+    }
+}
+
 SIMD_FN void write_tiles(int m, const soma__conv_way *w, const float *products, int vectors, int64_t first, int64_t n, const target *g) {
-    const int t = m + 2;
-    const int64_t apart = APART, row = g->row, col = g->col;
-    walk at = walk_from(w, first);
-    for (int64_t i = 0; i < n; i++, walk_on(w, &at)) {
-        int64_t y = at.row * m, x = at.col * m;
-        bool whole = y + m <= g->rows && x + m <= w->to[2];
-        float *to = g->to + y * row + x * col;
-        for (int e = 0; e < vectors * VL; e += VL) {
-            vf d[PLACES], r[PLACES];
-            for (int k = 0; k < t * t; k++) d[k] = vf_load(products + k * apart + i * NR + e);
-            transform_results(m, d, r);
-            for (int a = 0; a < m; a++)
-                for (int b = 0; b < m; b++)
-                    if (whole || (y + a < g->rows && x + b < w->to[2])) vf_store(to + a * row + b * col + e, r[a * m + b]);
-        }
+    int64_t row = first / w->tiles[1], col = first % w->tiles[1];
+    for (int64_t i = 0; i < n; i++, products += NR) {
+        int64_t rows = g->rows - row * m, cols = w->to[2] - col * m;
+        float *to = g->to + row * m * g->row + col * m * g->col;
+        if (rows >= m && cols >= m) write_tile(m, products, vectors, to, g->row, g->col, m, m);
+        else write_tile(m, products, vectors, to, g->row, g->col, rows, cols);
+        if (++col == w->tiles[1]) col = 0, row++;
     }
 }
 
@@ -117,10 +160,11 @@ void SOMA_KERNEL(conv_winograd)(void *arg, int64_t at, int slot) {
     const soma__pass *pass = j->c->pass;
     share k = begin(j, at, slot);
     int64_t places = soma__conv_places(w), step = w->group * w->tile, width = w->to[2], lo = k.band.lo[1], hi = k.band.hi[1];
-    float *stage = k.rest, *source = stage + places * w->in, *products = source + places * soma__conv_apart(w, w->in);
+    float *zeros = k.rest, *source = zeros + w->in, *products = source + places * soma__conv_apart(w, w->in);
     float *block = products + places * APART;
     int64_t at_y, at_x;
-    const picture p = picture_of(w, &k.band, k.x, &at_y, &at_x, stage);
+    const picture p = picture_of(w, &k.band, k.x, &at_y, &at_x, zeros);
+    memset(zeros, 0, (size_t)w->in * sizeof *zeros);
     for (int64_t y = lo; y < hi; y += step) {
         int64_t rows = hi - y < step ? hi - y : step, tiles = (rows + w->tile - 1) / w->tile * w->tiles[1];
         target g = {block, width * k.ld, k.ld, rows};
@@ -130,8 +174,7 @@ void SOMA_KERNEL(conv_winograd)(void *arg, int64_t at, int slot) {
         }
         for (int64_t first = 0; first < tiles; first += w->at_once) {
             int64_t n = tiles - first < w->at_once ? tiles - first : w->at_once;
-            if (w->tile == 2) read_tiles(2, w, &p, at_y + y - lo, at_x, first, n, source);
-            else read_tiles(4, w, &p, at_y + y - lo, at_x, first, n, source);
+            read_tiles(w, &p, at_y + y - lo, at_x, first, n, source);
             for (int64_t c = 0; c < k.cols; c += NR) {
                 int64_t col = k.col + c;
                 int vectors = panel_width(w, col / NR) == NR ? 2 : 1;

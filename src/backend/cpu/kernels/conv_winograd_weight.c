@@ -17,26 +17,31 @@ typedef struct job {
 
 /* What a thread has of its own. */
 typedef struct desk {
-    float *room, *stage, *grads, *source, *spread; /* source [place][tile][channel], spread [place][panel][tile][NR or VL] */
+    float *room, *zeros, *grads, *source, *spread; /* source [place][tile][channel], spread [place][panel][tile][NR or VL] */
 } desk;
 
-/* A tile of the output's gradient, spread: some of its channels. */
-SIMD_FN void spread_tile(int m, const job *j, const picture *g, int64_t y, int64_t x, int64_t first, int64_t end, int64_t at, float *spread) {
+/* n tiles of the output's gradient that lie side by side, spread: some of their channels. `at`: the first one's place on the desk. */
+SIMD_FN void spread_row(int m, const job *j, const picture *g, int64_t y, int64_t x, int64_t n, int64_t first, int64_t end, int64_t at,
+                        float *spread) {
     const int t = m + 2;
     const int64_t apart = soma__conv_apart(j->w, j->per);
-    int64_t row, col;
-    const float *tile = tile_at(g, m, y, x, &row, &col);
     for (int64_t e = first; e < end; e += VL) {
-        int64_t panel = e / NR * NR, width = j->width - panel > VL ? NR : VL, n = g->channels - e < VL ? g->channels - e : VL;
+        int64_t panel = e / NR * NR, width = j->width - panel > VL ? NR : VL, some = g->channels - e < VL ? g->channels - e : VL;
         float *to = spread + (panel - first) * j->w->at_once + at * width + (e - panel);
-        vf r[PLACES], d[PLACES];
-        for (int a = 0; a < m; a++)
-            for (int b = 0; b < m; b++) {
-                const float *from = tile + a * row + b * col + e;
-                r[a * m + b] = n == VL ? vf_load(from) : vf_loadn(from, n);
-            }
-        spread_results(m, r, d);
-        for (int k = 0; k < t * t; k++) vf_store(to + k * apart, d[k]);
+        lines l;
+        find_lines(g, m, y, x, &l);
+        for (int64_t i = 0; i < n; i++, to += width) {
+            vf r[PLACES], d[PLACES];
+            for (int b = 0; b < m; b++)
+                for (int a = 0; a < m; a++) {
+                    const float *from = l.at[a] + e;
+                    r[a * m + b] = x + i * m + b >= g->cols ? vf_zero() : some == VL ? vf_load(from) : vf_loadn(from, some);
+                    l.at[a] += l.col[a];
+                }
+            spread_results(m, r, d);
+            float *q = to;
+            for (int k = 0; k < t * t; k++, step(&q, apart)) vf_store(q, d[k]);
+        }
     }
 }
 
@@ -45,14 +50,14 @@ static picture grads_of(const job *j, int64_t sample, int64_t *y, const desk *d)
     const soma__operand *g = &j->c->in[1];
     const float *from = (const float *)g->data + sample * g->strides[0];
     int64_t cs = g->strides[1], rows = g->shape[2], cols = g->shape[3], channels = j->w->out;
-    if (cs == 1) return (picture){from, rows, cols, g->strides[2], g->strides[3], channels, d->stage};
+    if (cs == 1) return (picture){from, rows, cols, g->strides[2], g->strides[3], channels, d->zeros};
     float *to = d->grads;
     rows = rows - *y < j->w->tile ? rows - *y : j->w->tile;
     for (int64_t a = *y; a < *y + rows; a++)
         for (int64_t b = 0; b < cols; b++)
             for (int64_t e = 0; e < channels; e++) *to++ = from[a * g->strides[2] + b * g->strides[3] + e * cs];
     *y = 0;
-    return (picture){d->grads, rows, cols, cols * channels, channels, channels, d->stage};
+    return (picture){d->grads, rows, cols, cols * channels, channels, channels, d->zeros};
 }
 
 /* Tiles from `at` on, n of them, on the desk. */
@@ -65,16 +70,13 @@ static void bring(const job *j, int64_t at, int64_t n, int64_t first, int64_t en
         soma__conv_band b;
         soma__conv_band_of(w, band, &b);
         if (w->copies) soma__conv_copy(w, &b, j->c->in[0].data, sample, d->room);
-        picture p = picture_of(w, &b, w->copies ? d->room : (const float *)j->c->in[0].data + sample * w->lies[0], &y, &x, d->stage);
+        picture p = picture_of(w, &b, w->copies ? d->room : (const float *)j->c->in[0].data + sample * w->lies[0], &y, &x, d->zeros);
         picture g = grads_of(j, sample, &g_y, d);
-        for (; col < end_col; col++, done++)
-            if (w->tile == 2) {
-                read_tile(2, &p, y, x + col * 2, d->source + done * w->in, apart);
-                spread_tile(2, j, &g, g_y, col * 2, first, end, done, d->spread);
-            } else {
-                read_tile(4, &p, y, x + col * 4, d->source + done * w->in, apart);
-                spread_tile(4, j, &g, g_y, col * 4, first, end, done, d->spread);
-            }
+        int64_t some = end_col - col;
+        SOMA_KERNEL(conv_winograd_read)(w->tile, &p, y, x + col * w->tile, some, d->source + done * w->in, apart);
+        if (w->tile == 2) spread_row(2, j, &g, g_y, col * 2, some, first, end, done, d->spread);
+        else spread_row(4, j, &g, g_y, col * 4, some, first, end, done, d->spread);
+        done += some;
     }
 }
 
@@ -109,8 +111,9 @@ static void piece(void *arg, int64_t at, int slot) {
     if (to > j->tiles) to = j->tiles;
     if (first >= end) return;
     desk d = {.room = j->own + slot * j->own_size};
-    d.stage = d.room + (w->copies ? soma__conv_room(w) : 0);
-    d.grads = d.stage + places * (w->in > w->out ? w->in : w->out);
+    d.zeros = d.room + (w->copies ? soma__conv_room(w) : 0);
+    d.grads = d.zeros + (w->in > w->out ? w->in : w->out);
+    memset(d.zeros, 0, (size_t)(d.grads - d.zeros) * sizeof *d.zeros);
     d.source = d.grads + w->tile * w->to[2] * w->out;
     d.spread = d.source + places * soma__conv_apart(w, w->in);
     for (int64_t t = from; t < to; t += w->at_once) {

@@ -134,7 +134,7 @@ int SOMA_KERNEL(pool)(const soma__call *c) {
     j.apart = j.covers = !j.w.adaptive;
     for (int d = 0; d < 3; d++) {
         int64_t span = (j.w.kernel[d] - 1) * j.w.dilation[d] + 1;
-        int64_t most = j.w.adaptive ? j.w.in[d] / j.w.out[d] + 2 : j.w.kernel[d];
+        int64_t most = j.w.adaptive ? j.w.in[d] / j.w.out[d] + 2 * (j.w.in[d] % j.w.out[d] != 0) : j.w.kernel[d];
         window *= (double)most;
         j.apart = j.apart && span <= j.w.stride[d];
         j.covers = j.covers && j.w.dilation[d] == 1 && !j.w.pad[d] && j.w.stride[d] == j.w.kernel[d] && j.w.kernel[d] * j.w.out[d] == j.w.in[d];
