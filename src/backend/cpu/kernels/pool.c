@@ -39,6 +39,22 @@ static void find_taps(const job *j, const int64_t out[3], taps *t) {
     t->divisor = w->divisor > 0 ? w->divisor : w->divisor == SOMA__POOL_PADDED ? s[0].padded * s[1].padded * s[2].padded : s[0].n * s[1].n * s[2].n;
 }
 
+/* Is all of the window there, along the last dimension? */
+static bool is_whole(const soma__window *w, int64_t o) {
+    int64_t start = o * w->stride[2] - w->pad[2];
+    return !w->adaptive && start >= 0 && start + (w->kernel[2] - 1) * w->dilation[2] < w->in[2];
+}
+
+/* The window's positions, from those of the one before it. */
+static void next_taps(const job *j, const int64_t out[3], taps *t) {
+    if (!out[2] || !is_whole(&j->w, out[2] - 1) || !is_whole(&j->w, out[2])) {
+        find_taps(j, out, t);
+        return;
+    }
+    int64_t large = j->w.stride[2] * j->at_large.at[2], x = j->w.stride[2] * j->at_x.at[2];
+    for (int i = 0; i < t->n; i++) t->large[i] += large, t->x[i] += x;
+}
+
 /* n channels of the smaller side, whose channels may lie anywhere. */
 SIMD_FN vf load_small(const float *p, int64_t step, int64_t n) {
     if (step == 1) return vf_loadn(p, n);
@@ -107,11 +123,12 @@ static void piece(void *arg, int64_t at, int slot) {
     const float *x = (const float *)j->x->data + sample * j->at_x.n;
     int op = j->c->op;
     taps t;
+    t.n = 0, t.divisor = 1;
     bool backwards = op == SOMA_OP_max_pool_backward || op == SOMA_OP_avg_pool_backward;
     if (backwards && !(j->apart && j->covers)) clear(j, large + first, end - first);
     int64_t out[3] = {0};
     do {
-        find_taps(j, out, &t);
+        next_taps(j, out, &t);
         float *y = small + soma__place_of(&j->at_small, out);
         for (int64_t c = first; c < end; c += VL) {
             int64_t n = end - c < VL ? end - c : VL;
