@@ -48,7 +48,8 @@ typedef struct soma_images_opts {
 } soma_images_opts;
 /* Pictures in class folders, as torchvision.datasets.ImageFolder: path/cat/1.png, path/dog/old/2.jpg. path is a folder, or a .tar or .tar.gz archive,
  * which is read without unpacking it. Files are those that end in .png, .jpg, .jpeg, .jpe or .jfif; hidden ones are left out. Classes are numbered in
- * the order of their names' bytes, samples lie in the order of class and path: a folder and an archive of it give the same data. All are decoded now,
+ * the order of their names' bytes, samples lie in the order of class and path: a folder and an archive of it give the same data,
+ * be it an archive of what is in the folder, or of the folder: one in which all else lies is no class. All are decoded now,
  * by as many threads as the context has, into memory, or beyond 256 MiB a temporary file without a name (in TMPDIR, or /var/tmp). Samples are bytes
  * [channels, height, width]; inputs are bytes / 255. SOMA_ERROR_IO, SOMA_ERROR_FORMAT with the file's name: a broken picture or archive, no pictures,
  * pictures of different sizes; SOMA_ERROR_ARGUMENT: sizes, a class that is none of `classes`; SOMA_ERROR_UNSUPPORTED. */

@@ -218,6 +218,21 @@ static void end(soma__images *r) {
     if (r->pictures) soma__free(&r->alloc, r->pictures, r->room * sizeof *r->pictures);
 }
 
+/* An archive of one folder, in which there are folders: that one is no class. */
+static void step_in(soma__images *r) {
+    size_t n = r->n ? r->pictures[0].class_n : 0;
+    if (!r->archive || *r->part || !n) return;
+    for (size_t i = 0; i < r->n; i++) {
+        const soma__picture *p = &r->pictures[i];
+        if (p->class_n != n || memcmp(p->name, r->pictures[0].name, n) != 0 || !strchr(p->name + n + 1, '/')) return;
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        soma__picture *p = &r->pictures[i];
+        p->name += n + 1;
+        p->class_n = (size_t)(strchr(p->name, '/') - p->name);
+    }
+}
+
 static soma_dataset *finish(soma__images *r) {
     char why[256];
     if (!r->stored) {
@@ -227,6 +242,7 @@ static soma_dataset *finish(soma__images *r) {
     }
     soma_status s = soma__store_done(r->store, why, sizeof why);
     if (s != SOMA_OK) return soma_error_raise(r->ctx, s, "%s: %s", r->path, why), NULL;
+    step_in(r);
     qsort(r->pictures, r->n, sizeof *r->pictures, soma__pictures_compare);
     const int64_t shape[] = {r->o.channels, r->height, r->width};
     soma_dataset *d = soma__dataset_bytes(r->ctx, (const uint8_t *)r->store->data, r->stored, shape, 3);
@@ -288,6 +304,7 @@ static soma_status list(soma__images *r, const char *const **names, int64_t *n) 
     soma_dataset none = {0};
     r->o.n_classes = 0;
     if (read(r, part, sizeof part)) {
+        step_in(r);
         if (r->n) qsort(r->pictures, r->n, sizeof *r->pictures, soma__pictures_compare);
         if (name_classes(r, &none)) *names = none.pictures.classes, *n = none.pictures.n_classes;
         if (*names && r->found && !soma__images_count(r, *names, *n)) *names = NULL;

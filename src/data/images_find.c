@@ -118,9 +118,16 @@ bool soma__images_of_folder(soma__images *r) {
     return soma__images_flush(r);
 }
 
+/* What stands behind a folder's name and a slash; NULL where the name is another one. */
+static const char *behind(const char *name, const char *folder) {
+    size_t n = strlen(folder);
+    if (!n) return name;
+    return strncmp(name, folder, n) == 0 && name[n] == '/' && name[n + 1] ? name + n + 1 : NULL;
+}
+
 /* An entry's name below the part; NULL for one that is elsewhere. "./" and doubled slashes are nothing. */
-static const char *below(const soma__images *r, char *name, size_t *n) {
-    size_t m = 0, part = strlen(r->part);
+static const char *below(soma__images *r, char *name, size_t *n) {
+    size_t m = 0;
     for (size_t i = 0; name[i]; i++) {
         bool begins = !m || name[m - 1] == '/';
         if (begins && name[i] == '/') continue;
@@ -131,9 +138,11 @@ static const char *below(const soma__images *r, char *name, size_t *n) {
         name[m++] = name[i];
     }
     name[m] = 0;
-    if (part && (m <= part || memcmp(name, r->part, part) != 0 || name[part] != '/')) return NULL;
-    *n = part ? m - part - 1 : m;
-    return name + (part ? part + 1 : 0);
+    if (!*r->root) snprintf(r->root, sizeof r->root, "%.*s", (int)(sizeof r->root - 1), name), r->root[strcspn(r->root, "/")] = 0;
+    const char *got = behind(name, r->part);
+    if (!got && (got = behind(name, r->root))) got = behind(got, r->part);
+    *n = got ? strlen(got) : 0;
+    return got;
 }
 
 static soma_status read_archive(soma__images *r, soma__tar *t, char *why, size_t why_size) {

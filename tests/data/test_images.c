@@ -229,6 +229,36 @@ static void looking_tells_what_decoding_would_read(void **state) {
     soma_context_free(ctx);
 }
 
+/* As `tar czf pets.tgz pets` makes it. */
+static void a_folder_around_everything_is_no_class(void **state) {
+    (void)state;
+    static const char *const files[] = {"pets/cat/1.png", "pets/cat/2.png", "./pets/dog/old/1.png"};
+    static const char *const parts[] = {"pets/test/cat/1.png", "pets/train/cat/1.png", "pets/train/cat/2.png", "pets/train/dog/old/1.png"};
+    static tar t;
+    soma_context *ctx = check_context(NULL);
+    picture_file f = numbered(3, H, W);
+    for (int way = 0; way < 3; way++) { /* class folders; parts; one class, whose folders are none */
+        t.size = 0;
+        tar_add(&t, "pets/", '5', NULL, 0);
+        for (int i = 0; i < (way == 1 ? 4 : 3); i++) tar_add(&t, way == 1 ? parts[i] : files[i], '0', f.data, f.size);
+        if (way == 2) tar_add(&t, "pets/3.png", '0', f.data, f.size);
+        tar_save(&t, "around.tar");
+        const char *const *names;
+        int64_t n;
+        soma_dataset *d = soma_dataset_images(ctx, at("around.tar"), &(soma_images_opts){.part = way == 1 ? "train" : NULL});
+        check_fine(ctx);
+        const soma_picture_info *info = soma_dataset_pictures(d);
+        assert_int_equal(soma_dataset_count(d), way == 2 ? 4 : 3);
+        assert_int_equal(info->n_classes, way == 2 ? 1 : 2);
+        assert_string_equal(info->classes[0], way == 2 ? "pets" : "cat");
+        assert_int_equal(soma_images_classes(ctx, at("around.tar"), &names, &n, NULL), SOMA_OK);
+        assert_int_equal(n, way == 2 ? 1 : 2);
+        assert_string_equal(names[0], way == 0 ? "cat" : way == 1 ? "test" : "pets");
+    }
+    free(f.data), free(t.data);
+    soma_context_free(ctx);
+}
+
 static void held_out_pictures_are_a_share_of_each_class(void **state) {
     (void)state;
     uint64_t before[2] = {0};
@@ -428,6 +458,7 @@ int main(void) {
         cmocka_unit_test(looking_tells_what_decoding_would_read),
         cmocka_unit_test(held_out_pictures_are_a_share_of_each_class),
         cmocka_unit_test(long_names_are_read),
+        cmocka_unit_test(a_folder_around_everything_is_no_class),
         cmocka_unit_test(hostile_archives_get_sentences),
         cmocka_unit_test(the_cifar_archive_is_read),
 #endif
