@@ -1,6 +1,7 @@
 /* Resizing in two passes, rows then columns. A pixel of the result is a mean under a triangle around its place in the source, at least two pixels
  * wide, and wider where several become one (so nothing is skipped: antialiased). Weights are made in float64 by +, -, * and / alone, then rounded to
- * multiples of 2^-22; sums are integers: the same bytes everywhere. The method and its rounding are those of Pillow's BILINEAR. */
+ * multiples of 2^-22; sums are integers: the same bytes everywhere. The method and its rounding are those of Pillow's BILINEAR
+ * (whose version 13 goes through columns first where the height shrinks and the width grows: a level's difference). */
 #include "data/image.h"
 
 #include <string.h>

@@ -51,6 +51,20 @@ static void running_statistics_move_in_training_alone(void **state) {
     soma_context_free(ctx);
 }
 
+static void no_samples_leave_statistics_alone(void **state) {
+    (void)state;
+    soma_context *ctx = check_context(NULL);
+    soma_module *m = soma_nn_batch_norm_2d(ctx, 2, NULL);
+    soma_eval(ctx);
+    soma_tensor *y = soma_forward(m, soma_zeros(ctx, SOMA_F32, SOMA_SHAPE(0, 2, 3, 3)));
+    check_fine(ctx);
+    assert_int_equal(soma_eval(ctx), SOMA_OK);
+    assert_non_null(y);
+    near(state_of(m, "running_mean"), (double[]){0, 0}, 2, 0);
+    near(state_of(m, "running_var"), (double[]){1, 1}, 2, 0);
+    soma_context_free(ctx);
+}
+
 typedef struct net {
     soma_module *m;
     soma_optim *o;
@@ -133,7 +147,8 @@ static void what_does_not_fit(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(running_statistics_move_in_training_alone), cmocka_unit_test(captured_as_recorded),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(running_statistics_move_in_training_alone),
+                                       cmocka_unit_test(no_samples_leave_statistics_alone), cmocka_unit_test(captured_as_recorded),
                                        cmocka_unit_test(what_does_not_fit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
