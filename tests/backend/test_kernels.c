@@ -303,11 +303,12 @@ static void winograd(maker *m, int64_t *x, int64_t *w, int64_t *y) {
     int64_t *a = m->attr, c = 16 + below(m, 50), o = 16 + below(m, 50);
     bool many = m->call.op == SOMA_OP_conv_weight && below(m, 3) == 0;
     if (many) c = 16 + below(m, 3), o = 16 + below(m, 3);
+    else if (below(m, 2)) c = 16 << below(m, 3), o = 16 << below(m, 3); /* whole vectors of channels have tiles of their own */
     a[SOMA__CONV_DIMS] = 2, a[SOMA__CONV_GROUPS] = 1, a[SOMA__CONV_TILE] = below(m, 3) ? 2 : 4;
     x[0] = y[0] = many ? 3 : 1 + below(m, 2), x[1] = w[1] = c, y[1] = w[0] = o;
     for (int64_t d = 0; d < 2; d++) {
         int64_t pad = below(m, 3);
-        y[2 + d] = many ? 40 : 4 + below(m, 9), x[2 + d] = y[2 + d] + 2 - 2 * pad, w[2 + d] = 3;
+        y[2 + d] = many ? 40 : 4 + below(m, 14), x[2 + d] = y[2 + d] + 2 - 2 * pad, w[2 + d] = 3;
         if (x[2 + d] < 1) x[2 + d] += 2 * pad, pad = 0;
         a[SOMA__CONV_NUMBERS + d] = 1, a[SOMA__CONV_NUMBERS + 2 + d] = pad, a[SOMA__CONV_NUMBERS + 4 + d] = 1;
     }

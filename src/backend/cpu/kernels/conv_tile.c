@@ -65,3 +65,58 @@ void SOMA_KERNEL(conv_tile)(int rows, const columns *q, const float *const *a, f
             CASES(1) MORE(1) MANY(1) MOST default : break;
         }
 }
+
+/* All but n, q, a, c and row are constants wherever this is inlined. */
+SIMD_FN int64_t even(int rows, int vectors, int apart, int64_t n, const columns *q, const float *a, float *c, int64_t row) {
+    vf x[VL], y[VL];
+    const int64_t as = q->as, bs = vectors * VL;
+    int64_t done = 0;
+    for (; done + rows <= n; done += rows, a += rows * apart, c += rows * row) {
+        const float *from = a + q->k[0].a;
+        float *to = c;
+        for (int64_t place = 0; place < q->places; place++, from += q->a_apart, to += q->c_apart) {
+            const float *b = q->b + place * q->b_apart + q->k[0].b * bs, *end = b + q->k[0].n * bs, *p = from;
+            for (int r = 0; r < rows; r++) {
+                x[r] = y[r] = vf_zero();
+                if (q->start) continue;
+                x[r] = vf_load(to + r * row);
+                if (vectors == 2) y[r] = vf_load(to + r * row + VL);
+            }
+            for (; b != end; b += bs, p += as) {
+                vf b0 = vf_load(b), b1 = vectors == 2 ? vf_load(b + VL) : b0;
+#pragma GCC unroll 16
+                for (int r = 0; r < rows; r++) {
+                    vf v = vf_set1(p[r * apart]);
+                    x[r] = vf_fma(v, b0, x[r]);
+                    if (vectors == 2) y[r] = vf_fma(v, b1, y[r]);
+                }
+            }
+            for (int r = 0; r < rows; r++) {
+                vf_store(to + r * row, x[r]);
+                if (vectors == 2) vf_store(to + r * row + VL, y[r]);
+            }
+        }
+    }
+    return done;
+}
+
+int64_t SOMA_KERNEL(conv_even)(int64_t n, int64_t apart, const columns *q, const float *a, float *c, int64_t row) {
+#if defined(SOMA_ISA_AVX512) || defined(SOMA_ISA_AVX2)
+#define EVEN(A, V) \
+    case A * 4 + V: return even(VL / V, V, A, n, q, a, c, row)
+    switch (apart * 4 + q->vectors) {
+        EVEN(1, 1);
+        EVEN(1, 2);
+        EVEN(16, 1);
+        EVEN(16, 2);
+        EVEN(32, 1);
+        EVEN(32, 2);
+        EVEN(64, 1);
+        EVEN(64, 2);
+    default: return 0;
+    }
+#else /* few registers: pointers are no scarcer */
+    (void)n, (void)apart, (void)q, (void)a, (void)c, (void)row;
+    return 0;
+#endif
+}

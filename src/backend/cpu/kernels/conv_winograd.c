@@ -94,23 +94,24 @@ static void read_tiles(const soma__conv_way *w, const picture *p, int64_t y, int
 #define APART (SOMA__CONV_TILES * NR + 16) /* floats from one place of products to the next: a constant makes cheap addresses */
 #define SHORT 128                          /* channels: with no more than these all places of some rows are one call */
 
-/* The products of a panel: [place][tile][NR] */
+/* The products of a panel: [place][tile][channel of the panel] */
 static void multiply(const soma__conv_way *w, const float *packed, int vectors, const float *source, int64_t n, float *products) {
     const int most = tile_rows(vectors);
-    const int64_t channels = w->in, places = soma__conv_places(w), pieces = (n + most - 1) / most, together = channels <= SHORT ? places : 1;
-    const int64_t a_apart = soma__conv_apart(w, channels), b_apart = channels * vectors * VL, c_apart = APART;
+    const int64_t channels = w->in, width = vectors * VL, places = soma__conv_places(w), together = channels <= SHORT ? places : 1;
     stretch all = {0, 0, channels};
     columns q = {.as = 1, .k = &all, .n_k = 1, .vectors = vectors, .start = true, .places = together};
-    q.a_apart = a_apart, q.b_apart = b_apart, q.c_apart = c_apart;
-    for (int64_t k = 0; k < places; k += together)
+    q.a_apart = soma__conv_apart(w, channels), q.b_apart = channels * width, q.c_apart = APART;
+    for (int64_t k = 0; k < places; k += together, source += together * q.a_apart, products += together * q.c_apart) {
+        q.b = packed + k * q.b_apart;
+        int64_t done = SOMA_KERNEL(conv_even)(n, channels, &q, source, products, width), left = n - done, pieces = (left + most - 1) / most;
         for (int64_t p = 0; p < pieces; p++) {
-            int64_t first = n * p / pieces, rows = n * (p + 1) / pieces - first;
+            int64_t first = done + left * p / pieces, rows = done + left * (p + 1) / pieces - first;
             const float *a[MR];
             float *c[MR];
-            for (int64_t r = 0; r < rows; r++) a[r] = source + k * a_apart + (first + r) * channels, c[r] = products + k * c_apart + (first + r) * NR;
-            q.b = packed + k * b_apart;
+            for (int64_t r = 0; r < rows; r++) a[r] = source + (first + r) * channels, c[r] = products + (first + r) * width;
             SOMA_KERNEL(conv_tile)((int)rows, &q, a, c);
         }
+    }
 }
 
 /* Where results go: rows and columns of pixels, those that there are. */
@@ -133,7 +134,7 @@ SIMD_FN void write_tile(int m, const float *products, int vectors, float *to, in
 
 SIMD_FN void write_tiles(int m, const soma__conv_way *w, const float *products, int vectors, int64_t first, int64_t n, const target *g) {
     int64_t row = first / w->tiles[1], col = first % w->tiles[1];
-    for (int64_t i = 0; i < n; i++, products += NR) {
+    for (int64_t i = 0; i < n; i++, products += vectors * VL) {
         int64_t rows = g->rows - row * m, cols = w->to[2] - col * m;
         float *to = g->to + row * m * g->row + col * m * g->col;
         if (rows >= m && cols >= m) write_tile(m, products, vectors, to, g->row, g->col, m, m);

@@ -83,20 +83,21 @@ static void bring(const job *j, int64_t at, int64_t n, int64_t first, int64_t en
 /* All products of the tiles on the desk. */
 static void multiply(const job *j, int64_t n, int64_t first, int64_t end, bool start, const desk *d, float *part) {
     const soma__conv_way *w = j->w;
-    int64_t channels = w->in;
+    const int64_t channels = w->in;
     stretch all = {0, 0, n};
     for (int64_t k = 0; k < soma__conv_places(w); k++)
         for (int64_t col = first; col < end; col += NR) {
-            int vectors = j->width - col > VL ? 2 : 1;
-            int64_t most = tile_rows(vectors), pieces = (channels + most - 1) / most;
-            columns q = {.as = channels, .k = &all, .n_k = 1, .vectors = vectors, .start = start, .places = 1};
+            const float *source = d->source + k * soma__conv_apart(w, channels);
+            float *to = part + k * channels * j->width + col;
+            columns q = {.as = channels, .k = &all, .n_k = 1, .vectors = j->width - col > VL ? 2 : 1, .start = start, .places = 1};
             q.b = d->spread + k * soma__conv_apart(w, j->per) + (col - first) * w->at_once;
+            int64_t done = SOMA_KERNEL(conv_even)(channels, 1, &q, source, to, j->width), left = channels - done;
+            int64_t most = tile_rows(q.vectors), pieces = (left + most - 1) / most;
             for (int64_t p = 0; p < pieces; p++) {
-                int64_t from = channels * p / pieces, rows = channels * (p + 1) / pieces - from;
+                int64_t from = done + left * p / pieces, rows = done + left * (p + 1) / pieces - from;
                 const float *a[MR];
                 float *c[MR];
-                for (int64_t r = 0; r < rows; r++)
-                    a[r] = d->source + k * soma__conv_apart(w, channels) + from + r, c[r] = part + (k * channels + from + r) * j->width + col;
+                for (int64_t r = 0; r < rows; r++) a[r] = source + from + r, c[r] = to + (from + r) * j->width;
                 SOMA_KERNEL(conv_tile)((int)rows, &q, a, c);
             }
         }
