@@ -83,11 +83,11 @@ void SOMA_KERNEL(conv_winograd_read)(int tile, const picture *p, int64_t y, int6
 
 /* What tiles are read from: [place][tile][channel]; y and x: where the first tile of all lies. */
 static void read_tiles(const soma__conv_way *w, const picture *p, int64_t y, int64_t x, int64_t first, int64_t n, float *to) {
-    for (int64_t done = 0, some; done < n; done += some) {
-        int64_t row = (first + done) / w->tiles[1], col = (first + done) % w->tiles[1];
-        some = w->tiles[1] - col < n - done ? w->tiles[1] - col : n - done;
-        SOMA_KERNEL(conv_winograd_read)
-        (w->tile, p, y + row * w->tile, x + col * w->tile, some, to + done * p->channels, soma__conv_apart(w, p->channels));
+    const int64_t apart = soma__conv_apart(w, p->channels);
+    for (int64_t end = first + n, some; first < end; first += some, to += some * p->channels) {
+        int64_t row = first / w->tiles[1], col = first % w->tiles[1];
+        some = w->tiles[1] - col < end - first ? w->tiles[1] - col : end - first;
+        SOMA_KERNEL(conv_winograd_read)(w->tile, p, y + row * w->tile, x + col * w->tile, some, to, apart);
     }
 }
 
