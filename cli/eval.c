@@ -47,7 +47,9 @@ soma_dataset *cli_table_part(soma_context *ctx, soma_model *m, const char *path)
     soma_table *t = !info ? NULL : words ? soma_table_open(ctx, path, &o) : NULL;
     soma_dataset *d = t ? soma_table_dataset(t, c, NULL, 0) : NULL;
     free(words);
-    if (!info) cli_fail("%s: the model was not trained on a table", path);
+    if (!info && !soma_file_exists(path)) cli_fail("%s: there is no such file or folder", path);
+    else if (!info)
+        cli_fail("%s: the model was not trained on a table; pictures are a folder of class folders, or an archive (.tar, .tgz) of them", path);
     else if (!d) cli_error(ctx);
     return d;
 }

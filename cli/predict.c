@@ -13,8 +13,9 @@
 #define ROWS 256
 
 const char *cli_model_path(const char *word, char *room, size_t size) {
+    struct stat st;
     snprintf(room, size, "%s/model.safetensors", word);
-    return soma_file_exists(room) ? room : word;
+    return soma_file_exists(room) || (stat(word, &st) == 0 && S_ISDIR(st.st_mode)) ? room : word; /* of a folder it is what is missing */
 }
 
 bool cli_load(soma_context *ctx, const char *path, bool fold, soma_model **out) {
@@ -206,6 +207,7 @@ static int predict(soma_context *ctx, writer *w, const char *model, const cli_wo
     if (!cli_load(ctx, model, w->fold, &w->m)) return CLI_FAILED;
     if (w->proba && soma_model_is_valued(w->m)) return cli_fail("--proba: the model predicts a number, no class");
     if (words->n > 1 && cli_is_photo(table)) return predict_photos(ctx, w, words, path);
+    if (cli_is_pictures(table)) return cli_fail("%s: predict reads files of pictures, and folders; eval reads archives, too", table);
     if (words->n > 2) return cli_fail("%s: one table, or pictures, are wanted", words->words[2]);
     soma_rows *rows = open_rows(ctx, w->m, table, &inputs);
     if (!rows) return cli_error(ctx);

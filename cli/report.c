@@ -85,8 +85,9 @@ static void say_classes(const report *r) {
         width = n > width ? n : width;
     }
     width = width > 24 ? 24 : width;
-    printf("log loss %.4f, area under the ROC curve %.4f%s", soma_log_loss(r->a.proba, r->a.targets, r->a.n, r->a.classes), area(r),
-           r->a.classes > 2 ? " (mean of the classes)" : "");
+    printf("log loss %.4f", soma_log_loss(r->a.proba, r->a.targets, r->a.n, r->a.classes));
+    if (isfinite(area(r)))
+        printf(", area under the ROC curve %.4f%s", area(r), r->a.classes > 2 ? " (mean of the classes)" : ""); /* of one class none */
     if (r->a.classes > 5) printf(", top 5 %.2f %%", 100 * soma_top_k_accuracy(r->a.proba, r->a.targets, r->a.n, r->a.classes, 5));
     printf("\n\n%-*s  precision  recall      F1   rows", width, "class");
     bool matrix = r->a.classes <= SHOWN && width + 40 + 6 * r->a.classes < cli_columns();

@@ -70,8 +70,7 @@ static int of_model(soma_context *ctx, const char *word) {
     soma_model *m;
     const int64_t *shape;
     int64_t ndim;
-    snprintf(room, sizeof room, "%s/model.safetensors", word);
-    if (soma_model_load(ctx, soma_file_exists(room) ? room : word, &m) != SOMA_OK) return cli_error(ctx);
+    if (soma_model_load(ctx, cli_model_path(word, room, sizeof room), &m) != SOMA_OK) return cli_error(ctx);
     soma_model_input(m, &shape, &ndim);
     int64_t width = soma_model_columns(m) ? soma_columns_width(soma_model_columns(m)) : 0;
     if (width) shape = &width;

@@ -78,9 +78,9 @@ soma_status soma__folder_list(const char *path, bool (*visit)(void *user, const 
     if (!d) return fail(why, why_size, "cannot open the folder", errno);
     struct dirent *e;
     bool more = true;
-    errno = 0;
-    while (more && (e = readdir(d))) more = e->d_name[0] == '.' || visit(user, e->d_name);
-    int error = more ? errno : 0;
+    int error = 0;
+    while (more && (errno = 0, e = readdir(d))) more = e->d_name[0] == '.' || visit(user, e->d_name);
+    if (more) error = errno; /* of readdir: what a visit meets is its own */
     closedir(d);
     return error ? fail(why, why_size, "cannot read the folder", error) : SOMA_OK;
 }

@@ -190,7 +190,7 @@ static bool list_samples(soma__images *r, soma_dataset *d) {
         if (!copy) return false;
         files[n++] = strcpy(copy, name);
     }
-    d->rows = rows, d->targets = classes, d->files = files;
+    d->rows = rows, d->targets = classes, d->files = files, d->count = n;
     return true;
 }
 
@@ -218,19 +218,37 @@ static void end(soma__images *r) {
     if (r->pictures) soma__free(&r->alloc, r->pictures, r->room * sizeof *r->pictures);
 }
 
-/* An archive of one folder, in which there are folders: that one is no class. */
+/* What is behind the folder that the first picture lies in; NULL for one that lies elsewhere. */
+static char *inside(const soma__images *r, const soma__picture *p) {
+    const soma__picture *first = &r->pictures[0];
+    return p->class_n == first->class_n && memcmp(p->name, first->name, p->class_n) == 0 ? p->name + p->class_n + 1 : NULL;
+}
+
+/* An archive of one folder, in which there are folders: that one is no class, and what lies in it without a folder is none of a class's. A folder of
+ * pictures with one folder beside them is a class, as is one that is known by its name. */
 static void step_in(soma__images *r) {
-    size_t n = r->n ? r->pictures[0].class_n : 0;
-    if (!r->archive || *r->part || !n) return;
+    const char *folder = NULL;
+    bool several = false, loose = false;
+    if (!r->archive || *r->part || !r->n) return;
     for (size_t i = 0; i < r->n; i++) {
-        const soma__picture *p = &r->pictures[i];
-        if (p->class_n != n || memcmp(p->name, r->pictures[0].name, n) != 0 || !strchr(p->name + n + 1, '/')) return;
+        const char *name = inside(r, &r->pictures[i]), *slash = name ? strchr(name, '/') : NULL;
+        if (!name) return;
+        if (!slash) loose = true;
+        else if (!folder) folder = name;
+        else several = several || strncmp(folder, name, (size_t)(slash - name) + 1) != 0;
     }
+    for (int64_t c = 0; c < r->o.n_classes; c++)
+        if (strlen(r->o.classes[c]) == r->pictures[0].class_n && memcmp(r->o.classes[c], r->pictures[0].name, r->pictures[0].class_n) == 0) return;
+    if (!folder || (loose && !several)) return;
+    size_t n = 0;
+    for (size_t i = r->n; i-- > 0;) r->pictures[i].name = inside(r, &r->pictures[i]); /* the first one last: it is what others are compared with */
     for (size_t i = 0; i < r->n; i++) {
-        soma__picture *p = &r->pictures[i];
-        p->name += n + 1;
-        p->class_n = (size_t)(strchr(p->name, '/') - p->name);
+        const char *slash = strchr(r->pictures[i].name, '/');
+        if (!slash) continue;
+        r->pictures[n] = r->pictures[i];
+        r->pictures[n++].class_n = (size_t)(slash - r->pictures[i].name);
     }
+    r->n = n;
 }
 
 static soma_dataset *finish(soma__images *r) {

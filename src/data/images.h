@@ -37,7 +37,7 @@ typedef struct soma__images {
     soma_images_opts o;
     bool archive, names_only;
     const char *path, *part; /* part without slashes at its ends; "": all */
-    char root[256];          /* of an archive: the folder that its first file lies in, in which parts are looked for, too */
+    char root[256];          /* of an archive: the folder that its first picture lies in, in which parts are looked for, too */
     soma__picture *pictures;
     size_t n, room;
     int64_t height, width; /* 0: not known yet */

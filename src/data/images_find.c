@@ -138,7 +138,7 @@ static const char *below(soma__images *r, char *name, size_t *n) {
         name[m++] = name[i];
     }
     name[m] = 0;
-    if (!*r->root) snprintf(r->root, sizeof r->root, "%.*s", (int)(sizeof r->root - 1), name), r->root[strcspn(r->root, "/")] = 0;
+    if (!*r->root && counts(name, m)) snprintf(r->root, sizeof r->root, "%.*s", (int)(sizeof r->root - 1), name), r->root[strcspn(r->root, "/")] = 0;
     const char *got = behind(name, r->part);
     if (!got && (got = behind(name, r->root))) got = behind(got, r->part);
     *n = got ? strlen(got) : 0;

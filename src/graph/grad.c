@@ -14,6 +14,7 @@ typedef struct outer_node {
 /* The nodes of one backward pass; they carry its mark. */
 typedef struct nodes {
     soma_context *ctx;
+    const char *call; /* of the user, for sentences */
     soma_tensor **list;
     size_t count, capacity;
     outer_node *outers; /* of a pass inside another one's gradient rule */
@@ -22,12 +23,12 @@ typedef struct nodes {
 } nodes;
 
 /* The list is the context's, so that a steady step allocates none; a pass inside a gradient rule gets one of its own. */
-static bool nodes_take(soma_context *ctx, nodes *n) {
+static bool nodes_take(soma_context *ctx, const char *call, nodes *n) {
     if (ctx->passes == 255) {
-        soma_error_raise(ctx, SOMA_ERROR_STATE, "grad: 255 gradients inside gradient rules");
+        soma_error_raise(ctx, SOMA_ERROR_STATE, "%s: 255 gradients inside gradient rules", call);
         return false;
     }
-    *n = (nodes){.ctx = ctx, .list = ctx->walk, .capacity = ctx->walk_capacity, .mark = ++ctx->passes};
+    *n = (nodes){.ctx = ctx, .call = call, .list = ctx->walk, .capacity = ctx->walk_capacity, .mark = ++ctx->passes};
     ctx->walk = NULL;
     ctx->walk_capacity = 0;
     return true;
@@ -106,20 +107,21 @@ static bool spread(const nodes *n, soma_tensor *x) {
     return true;
 }
 
-static bool seed_output(soma_context *ctx, soma_tensor *out, soma_tensor *seed) {
+static bool seed_output(const nodes *n, soma_tensor *out, soma_tensor *seed) {
+    soma_context *ctx = n->ctx;
     char a[128], b[128];
     if (seed && (!soma__same_shape(out, seed) || out->dtype != seed->dtype)) {
-        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "backward: the seed is %s %s, the output is %s %s", soma_dtype_name((soma_dtype)seed->dtype),
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: the seed is %s %s, the output is %s %s", n->call, soma_dtype_name((soma_dtype)seed->dtype),
                          soma_shape_text(seed, b, sizeof b), soma_dtype_name((soma_dtype)out->dtype), soma_shape_text(out, a, sizeof a));
         return false;
     }
     if (!seed && out->numel != 1) {
-        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "backward: an output of shape %s has %lld elements and needs a seed; only one element may go without",
-                         soma_shape_text(out, a, sizeof a), (long long)out->numel);
+        soma_error_raise(ctx, SOMA_ERROR_SHAPE, "%s: an output of shape %s has %lld elements and needs a seed; only one element may go without",
+                         n->call, soma_shape_text(out, a, sizeof a), (long long)out->numel);
         return false;
     }
     if (!(out->flags & SOMA__REQUIRES)) {
-        soma_error_raise(ctx, SOMA_ERROR_STATE, "backward: nothing that the output was made of requires a gradient");
+        soma_error_raise(ctx, SOMA_ERROR_STATE, "%s: nothing that the output was made of requires a gradient", n->call);
         return false;
     }
     if (!seed && !out->ndim) seed = soma__number(ctx, 1, (soma_dtype)out->dtype); /* a leaf: no step fills it */
@@ -132,11 +134,10 @@ static bool seed_output(soma_context *ctx, soma_tensor *out, soma_tensor *seed) 
 
 /* Records the adjoints of all nodes below the outputs. */
 static bool run_backward(nodes *n, soma_tensor *const *outputs, size_t n_out, soma_tensor *const *seeds) {
-    soma_context *ctx = n->ctx;
     for (size_t i = 0; i < n_out; i++)
         if (!collect(n, outputs[i])) return false;
     for (size_t i = 0; i < n_out; i++)
-        if (!seed_output(ctx, outputs[i], seeds ? seeds[i] : NULL)) return false;
+        if (!seed_output(n, outputs[i], seeds ? seeds[i] : NULL)) return false;
     for (size_t i = n->count; i-- > 0;) {
         soma_tensor *x = n->list[i];
         if (x->adjoint && x->n_in && !spread(n, x)) return false;
@@ -158,7 +159,7 @@ soma_status soma_backward(soma_tensor *loss, soma_tensor *seed) {
     if (s != SOMA_OK) return s;
     soma_context *ctx = loss->ctx;
     nodes n;
-    if (!nodes_take(ctx, &n)) return ctx->status;
+    if (!nodes_take(ctx, "backward", &n)) return ctx->status;
     ctx->no_grad++;
     ctx->interior++;
     if (run_backward(&n, &loss, 1, seed ? &seed : NULL)) {
@@ -184,9 +185,13 @@ static bool check_with(soma_tensor *first, soma_tensor *x) {
 
 soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tensor *const *inputs, size_t n_inputs, soma_tensor **gradients,
                         const soma_grad_opts *options, size_t size) {
-    if (!outputs || !inputs || !gradients || !n_outputs || !outputs[0]) return SOMA_ERROR_ARGUMENT;
-    soma_context *ctx = outputs[0]->ctx;
-    memset(gradients, 0, n_inputs * sizeof *gradients);
+    soma_context *ctx = NULL; /* of any tensor that is there: a call that failed may have left NULL in the others' place */
+    if (gradients) memset(gradients, 0, n_inputs * sizeof *gradients);
+    for (size_t i = 0; outputs && i < n_outputs && !ctx; i++) ctx = outputs[i] ? outputs[i]->ctx : NULL;
+    for (size_t i = 0; inputs && i < n_inputs && !ctx; i++) ctx = inputs[i] ? inputs[i]->ctx : NULL;
+    if (!ctx) return SOMA_ERROR_ARGUMENT;
+    if (!outputs || !inputs || !gradients || !n_outputs)
+        return soma_error_raise(ctx, SOMA_ERROR_ARGUMENT, "grad: outputs, inputs, and room for the gradients are wanted");
     soma_grad_opts o;
     if (!soma_options_read(ctx, "grad", &o, sizeof o, options, size)) return ctx->status;
     for (size_t i = 0; i < n_outputs + n_inputs && soma__ok(ctx); i++)
@@ -198,7 +203,7 @@ soma_status soma_grad_v(soma_tensor *const *outputs, size_t n_outputs, soma_tens
     for (size_t i = 0; i < n_inputs; i++)
         if (!check_with(outputs[0], inputs[i])) return soma_error_status(ctx);
     nodes n;
-    if (!nodes_take(ctx, &n)) return ctx->status;
+    if (!nodes_take(ctx, "grad", &n)) return ctx->status;
     ctx->interior++;
     bool fine = run_backward(&n, outputs, n_outputs, o.seeds);
     ctx->interior--;

@@ -149,6 +149,8 @@ static size_t collect(const soma_module *m, soma_tensor **out, size_t n) {
 }
 
 soma_status soma_module_parameters(soma_module *m, soma_tensor *const **params, size_t *count) {
+    if (params) *params = NULL;
+    if (count) *count = 0;
     if (!m || !params || !count) return SOMA_ERROR_ARGUMENT;
     soma_tensor **list = soma_scope_memory(m->ctx, (count_state(m, false) + 1) * sizeof *list);
     if (!list) return soma_error_status(m->ctx);

@@ -67,9 +67,8 @@ void soma__norm_leave(soma_module *m, int64_t dims) {
 }
 
 static soma_tensor *instance_norm(soma_module *m, soma_tensor *x) {
-    soma_tensor *batches = soma__module_part(m, "num_batches_tracked"), *mean = soma__module_part(m, "running_mean");
+    soma_tensor *mean = soma__module_part(m, "running_mean"); /* torch.nn's does not count its batches */
     if (!ranked(m, x, m->dim + 2, m->dim + 2)) return NULL;
-    if (batches && m->training) soma_assign(batches, soma_add_scalar(batches, 1));
     return soma_instance_norm(x, mean, soma__module_part(m, "running_var"), soma__module_part(m, "weight"), soma__module_part(m, "bias"),
                               m->training || !mean, m->number[0], m->number[1]);
 }

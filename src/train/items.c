@@ -100,7 +100,7 @@ static json_t *sizes_value(soma_recipe *r, const soma__field *f, const char *whe
 
 /* A list of numbers in a field's range; one alone stands for a list of it. Of a size: of two whole ones, and one alone for both. */
 static json_t *numbers_value(soma_recipe *r, const soma__field *f, const char *where, json_t *v) {
-    bool size = f->type == SOMA__SIZE, alone = json_is_number(v), fits = alone || json_is_array(v);
+    bool size = f->type == SOMA__SIZE, pair = f->type == SOMA__PAIR, alone = json_is_number(v), fits = alone || json_is_array(v);
     json_t *list = json_array(), *item;
     size_t n = size && alone ? 2 : alone ? 1 : json_array_size(v);
     for (size_t i = 0; fits && i < n; i++) {
@@ -109,9 +109,10 @@ static json_t *numbers_value(soma_recipe *r, const soma__field *f, const char *w
         fits = (size ? json_is_integer(item) : json_is_number(item)) && x >= f->least && x <= f->most &&
                json_array_append_new(list, size ? json_integer((json_int_t)x) : json_real(x)) == 0;
     }
-    if (fits && (!size || n == 2 || (!n && f->otherwise))) return list;
+    if (fits && (pair ? n == 2 : !size || n == 2 || (!n && f->otherwise))) return list;
     json_decref(list);
     if (size) soma__problem(r, where, "%s wants a height and a width of at least %.10g, as [32, 32]", f->key, f->least);
+    else if (pair) soma__problem(r, where, "%s wants two numbers in [%.10g, %.10g], as %s", f->key, f->least, f->most, f->otherwise);
     else soma__problem(r, where, "%s wants numbers in [%.10g, %.10g], as [0.5, 0.5]", f->key, f->least, f->most);
     return NULL;
 }
@@ -205,7 +206,7 @@ static json_t *field_value(soma_recipe *r, const soma__field *f, const char *whe
     }
     if (f->type == SOMA__INTEGERS) return integers_value(r, f, where, v);
     if (f->type == SOMA__SIZES || f->type == SOMA__PADDING) return sizes_value(r, f, where, v);
-    if (f->type == SOMA__NUMBERS || f->type == SOMA__SIZE) return numbers_value(r, f, where, v);
+    if (f->type == SOMA__NUMBERS || f->type == SOMA__PAIR || f->type == SOMA__SIZE) return numbers_value(r, f, where, v);
     if (f->type == SOMA__TRANSFORMS) return items_value(r, &soma__transform_words, where, v);
     if (f->type == SOMA__TEXTS) return texts_value(r, f, where, v);
     if (f->type == SOMA__CHOICE) return choice_value(r, f, where, v);
@@ -243,7 +244,7 @@ static void fill_defaults(soma_recipe *r, const soma__kind *kind, const char *wh
             json_decref(v);
             v = real;
         }
-        for (size_t k = 0; f->type == SOMA__NUMBERS && k < json_array_size(v); k++) /* as they are read back */
+        for (size_t k = 0; (f->type == SOMA__NUMBERS || f->type == SOMA__PAIR) && k < json_array_size(v); k++) /* as they are read back */
             json_array_set_new(v, k, json_real(json_number_value(json_array_get(v, k))));
         if (!v || json_object_set_new(out->fields, f->key, v) != 0) soma_error_raise(r->ctx, SOMA_ERROR_MEMORY, "out of memory");
     }

@@ -10,7 +10,7 @@
 #define NUMBER(key, otherwise, least, most, doc) {#key, SOMA__NUMBER, #otherwise, least, most, REST(doc)},
 #define WANTED(key, least, most, doc) {#key, SOMA__NUMBER, NULL, least, most, REST(doc)},
 #define MAYBE(key, otherwise, least, most, doc) NUMBER(key, otherwise, least, most, doc)
-#define PAIR(key, first, second, least, most, doc) {#key, SOMA__NUMBERS, "[" #first ", " #second "]", least, most, REST(doc)},
+#define PAIR(key, first, second, least, most, doc) {#key, SOMA__PAIR, "[" #first ", " #second "]", least, most, REST(doc)},
 #define TRANSFORM(id, main, fields, doc) static const soma__field id##_fields[] = {fields};
 #include "soma/transforms.def"
 #undef SIZE

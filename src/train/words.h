@@ -16,6 +16,7 @@ typedef enum soma__field_type {
     SOMA__SIZES,      /* a whole number, or a list of one for each dimension */
     SOMA__PADDING,    /* the same, or "same" */
     SOMA__NUMBERS,    /* a list of numbers; one alone stands for a list of it */
+    SOMA__PAIR,       /* two numbers */
     SOMA__SIZE,       /* a list of a height and a width; one number alone stands for both */
     SOMA__TEXTS,      /* a list of texts; one alone stands for a list of it */
     SOMA__CHOICE,     /* one of the words that its doc begins with */

@@ -172,6 +172,11 @@ static void broken_pictures_are_errors_or_left_out(void **state) {
                     !soma_dataset_note(d, 1));
         write_bytes("broken/b/3.png", other.data, other.size);
     }
+    assert_int_equal(symlink("nowhere.png", at("broken/b/4.png")), 0); /* a link to nothing is one file's trouble */
+    assert_null(soma_dataset_images(ctx, at("broken"), &(soma_images_opts){.size = {5, 5}, .part = "b"}));
+    check_error(ctx, SOMA_ERROR_FORMAT, "there are no pictures in class folders");
+    assert_null(soma_dataset_images(ctx, at("broken"), NULL));
+    check_error(ctx, SOMA_ERROR_FORMAT, "a/0.png: the PNG file is damaged or cut");
     assert_null(soma_dataset_images(ctx, at("broken"), &(soma_images_opts){.skip_broken = 1}));
     check_error(ctx, SOMA_ERROR_SHAPE, "b/3.png: 7 x 8 pixels, the first picture has 6 x 8; a size, as [6, 8], would bring all to one");
     soma_dataset *d = soma_dataset_images(ctx, at("broken"), &(soma_images_opts){.skip_broken = 1, .size = {5, 5}, .channels = 1});
@@ -233,14 +238,18 @@ static void looking_tells_what_decoding_would_read(void **state) {
 static void a_folder_around_everything_is_no_class(void **state) {
     (void)state;
     static const char *const files[] = {"pets/cat/1.png", "pets/cat/2.png", "./pets/dog/old/1.png"};
-    static const char *const parts[] = {"pets/test/cat/1.png", "pets/train/cat/1.png", "pets/train/cat/2.png", "pets/train/dog/old/1.png"};
+    static const char *const parts[] = {"README.md", "pets/test/cat/1.png", "pets/train/cat/1.png", "pets/train/cat/2.png",
+                                        "pets/train/dog/old/1.png"};
+    static const char *const known[] = {"pets", "fish"};
     static tar t;
     soma_context *ctx = check_context(NULL);
     picture_file f = numbered(3, H, W);
-    for (int way = 0; way < 3; way++) { /* class folders; parts; one class, whose folders are none */
+    /* class folders; parts, and a file beside them; a picture that lies in none of the classes' folders; one class, with a folder in it */
+    for (int way = 0; way < 4; way++) {
         t.size = 0;
         tar_add(&t, "pets/", '5', NULL, 0);
-        for (int i = 0; i < (way == 1 ? 4 : 3); i++) tar_add(&t, way == 1 ? parts[i] : files[i], '0', f.data, f.size);
+        for (int i = 0; i < (way == 1 ? 5 : 3); i++)
+            if (way != 3 || i != 1) tar_add(&t, way == 1 ? parts[i] : way == 3 && i < 2 ? "pets/1.png" : files[i], '0', f.data, f.size);
         if (way == 2) tar_add(&t, "pets/3.png", '0', f.data, f.size);
         tar_save(&t, "around.tar");
         const char *const *names;
@@ -248,12 +257,16 @@ static void a_folder_around_everything_is_no_class(void **state) {
         soma_dataset *d = soma_dataset_images(ctx, at("around.tar"), &(soma_images_opts){.part = way == 1 ? "train" : NULL});
         check_fine(ctx);
         const soma_picture_info *info = soma_dataset_pictures(d);
-        assert_int_equal(soma_dataset_count(d), way == 2 ? 4 : 3);
-        assert_int_equal(info->n_classes, way == 2 ? 1 : 2);
-        assert_string_equal(info->classes[0], way == 2 ? "pets" : "cat");
+        assert_int_equal(soma_dataset_count(d), way == 3 ? 2 : 3);
+        assert_int_equal(info->n_classes, way == 3 ? 1 : 2);
+        assert_string_equal(info->classes[0], way == 3 ? "pets" : "cat");
         assert_int_equal(soma_images_classes(ctx, at("around.tar"), &names, &n, NULL), SOMA_OK);
-        assert_int_equal(n, way == 2 ? 1 : 2);
-        assert_string_equal(names[0], way == 0 ? "cat" : way == 1 ? "test" : "pets");
+        assert_int_equal(n, way == 3 ? 1 : 2);
+        assert_string_equal(names[0], way == 3 ? "pets" : way == 1 ? "test" : "cat");
+        if (way != 0) continue; /* a class that is known is one */
+        d = soma_dataset_images(ctx, at("around.tar"), &(soma_images_opts){.classes = known, .n_classes = 2});
+        check_fine(ctx);
+        assert_int_equal(soma_dataset_count(d), 3);
     }
     free(f.data), free(t.data);
     soma_context_free(ctx);

@@ -307,6 +307,16 @@ static void null_is_said(void **state) {
     soma_tensor *w = variable(ctx, 1), *loss = soma_sum(w, NULL), *none = NULL, *g;
     assert_int_equal(soma_grad(&loss, 1, &none, 1, &g, NULL), SOMA_ERROR_ARGUMENT);
     check_error(ctx, SOMA_ERROR_ARGUMENT, "grad: input 0 is NULL");
+    g = w;
+    assert_int_equal(soma_grad(&none, 1, &w, 1, &g, NULL), SOMA_ERROR_ARGUMENT); /* also what a failed call left */
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "grad: output 0 is NULL");
+    assert_null(g);
+    assert_int_equal(soma_grad(&loss, 0, &w, 1, &g, NULL), SOMA_ERROR_ARGUMENT);
+    check_error(ctx, SOMA_ERROR_ARGUMENT, "grad: outputs, inputs, and room");
+    soma_tensor *const *params = &w;
+    size_t count = 1;
+    assert_int_equal(soma_module_parameters(NULL, &params, &count), SOMA_ERROR_ARGUMENT);
+    assert_true(!params && !count);
     assert_int_equal(soma_clip_grad_norm_by(&w, 1, NULL, NULL), SOMA_ERROR_ARGUMENT);
     check_error(ctx, SOMA_ERROR_ARGUMENT, "limit is NULL");
     assert_int_equal(soma_zero_grad(NULL, 2), SOMA_ERROR_ARGUMENT);

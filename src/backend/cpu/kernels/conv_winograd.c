@@ -59,7 +59,8 @@ SIMD_FN void read_tile(int m, lines *l, int64_t there, vf *half, float *to, int6
 }
 
 /* The transforms of n tiles that lie side by side, the first one at (y, x): [place][tile][channel]. m is a constant wherever this is inlined.
- * Channels are VL or more; the last vector may lie over the one before. */
+ * Channels are VL or more; the last vector may lie over the one before. x is -2 or more (tile_of, ops/conv.c): what a tile reads from its third
+ * column on is in the picture, or behind it. */
 SIMD_FN void read_row(int m, const picture *p, int64_t y, int64_t x, int64_t n, float *to, int64_t apart) {
     int64_t whole = (p->cols - x - 2) / m, i; /* tiles whose columns are there, from the first one's third on */
     for (int64_t c = 0;; c += VL) {
