@@ -227,19 +227,21 @@ static bool is_packed(const soma__gemm *g) {
     return false;
 }
 
+#define SPLIT_NS 1000 /* of work that is worth more pieces than groups of panels */
+
 /* One chain: k is at most 4096. */
 static void chain(const soma__gemm *g) {
     int64_t blocks_k = g->k ? (g->k + SOMA__GEMM_BLOCK - 1) / SOMA__GEMM_BLOCK : 1, kb = (g->k + blocks_k - 1) / blocks_k;
     int64_t wide = kb ? SOMA__GEMM_PACKED / kb / NR * NR : g->n;
     if (wide < NR) wide = NR;
     if (g->packed) wide = g->n;
+    int64_t threads = soma__pool_threads(g->pool);
     round r = {.g = g, .rows = (float *)(void *)g->scratch, .tiles = (g->m + MR - 1) / MR};
-    r.packed = r.rows + (int64_t)soma__pool_threads(g->pool) * kb * SOMA__GEMM_ROWS;
+    r.packed = r.rows + threads * kb * SOMA__GEMM_ROWS;
     double ns = 1.0 / (VL * 4.0 * 4.0); /* about two vector multiply-adds a clock at 4 GHz */
     for (r.col = 0; r.col < g->n; r.col += wide) {
         r.cols = g->n - r.col < wide ? g->n - r.col : wide;
         r.panels = (r.cols + NR - 1) / NR;
-        r.groups = (r.panels + PANELS - 1) / PANELS;
         for (r.k = 0; r.k < g->k || r.k == 0; r.k += kb) {
             r.kb = g->k - r.k < kb ? g->k - r.k : kb;
             r.last = r.k + r.kb >= g->k;
@@ -249,8 +251,12 @@ static void chain(const soma__gemm *g) {
             r.pack_a = g->a_rs == 1 && g->a_cs > 256 && r.kb > 256 && r.panels > 1 && g->m > 1;
             if (r.pack_a) per = SOMA__GEMM_ROWS / MR;
             r.blocks = (r.tiles + per - 1) / per;
+            double work = 2.0 * (double)g->m * (double)r.cols * (double)r.kb * ns;
+            r.groups = (r.panels + PANELS - 1) / PANELS;
+            if (r.blocks == 1 && r.groups < threads && work > SPLIT_NS)
+                r.groups = r.panels < threads ? r.panels : threads; /* few rows: memory waits */
             if (!g->ready) soma__pool_run(g->pool, pack_piece, &r, r.panels, (double)(r.kb * r.cols) * 0.1);
-            soma__pool_run(g->pool, piece, &r, r.blocks * r.groups, 2.0 * (double)g->m * (double)r.cols * (double)r.kb * ns);
+            soma__pool_run(g->pool, piece, &r, r.blocks * r.groups, work);
             if (!kb) break;
         }
     }
