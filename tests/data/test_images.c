@@ -313,7 +313,7 @@ static void long_names_are_read(void **state) {
     (void)state;
     picture_file f = numbered(1, H, W);
     soma_context *ctx = check_context(NULL);
-    char name[300] = "class/", pax[400], wanted[300];
+    char name[300] = "class/", pax[400], wanted[600];
     memset(name + 6, 'x', 150), strcpy(name + 156, ".png");
     tar t = {0};
     tar_add(&t, "././@LongLink", 'L', name, strlen(name) + 1), tar_add(&t, "cut", '0', f.data, f.size);
