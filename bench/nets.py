@@ -114,4 +114,5 @@ def main():
                         print("nets.py: ONNX Runtime:", str(e).splitlines()[0], file=sys.stderr)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ import time
 
 import numpy
 import torch
+from nets import resnet20
 from PIL import Image
 from torch import nn
 
@@ -23,30 +24,12 @@ def read(archive):
     return [(torch.from_numpy(numpy.stack(x)).permute(0, 3, 1, 2).contiguous(), torch.tensor([classes.index(c) for c in y])) for x, y in parts.values()]
 
 
-def conv_norm(i, o, kernel, stride):
-    conv = nn.Conv2d(i, o, kernel, stride, kernel // 2, bias=False)
-    nn.init.kaiming_normal_(conv.weight)
-    return nn.Sequential(conv, nn.BatchNorm2d(o))
-
-
-class Block(nn.Module):
-    def __init__(self, i, o):
-        super().__init__()
-        stride = 1 if i == o else 2
-        self.inner = nn.Sequential(conv_norm(i, o, 3, stride), nn.ReLU(), conv_norm(o, o, 3, 1))
-        self.shortcut = nn.Identity() if i == o else conv_norm(i, o, 1, 2)
-
-    def forward(self, x):
-        return torch.relu(self.inner(x) + self.shortcut(x))
-
-
 def net():
-    blocks, i = [], 16
-    for stage in range(3):
-        for _ in range(3):
-            blocks.append(Block(i, 16 << stage))
-            i = 16 << stage
-    return nn.Sequential(conv_norm(3, 16, 3, 1), nn.ReLU(), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+    model = resnet20()
+    for m in model.modules():
+        if isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight)
+    return model
 
 
 def shifted(x):

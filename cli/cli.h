@@ -152,7 +152,9 @@ int cli_new_pictures(soma_context *ctx, const char *path);
 /* Text of YAML, and of a comment in it, on standard output. */
 void cli_yaml_text(const char *text);
 void cli_yaml_comment(const char *text);
-/* Is it a folder, or a PNG or JPEG file by its first bytes? */
+/* What --broken says: 1 skip, 0 error, -1 when it said that it is neither. */
+int cli_skips(const char *word);
+/* Is it a folder, or a PNG or JPEG file by its name or its first bytes? */
 bool cli_is_photo(const char *path);
 /* Files, and for folders the picture files in them, sorted, as one list that ends with NULL (cli_photos_free). NULL when it said why not. */
 char **cli_photos(const char *const *words, int n);

@@ -58,9 +58,7 @@ soma_dataset *cli_table_part(soma_context *ctx, soma_model *m, const char *path)
 static int leaves_out(soma_context *ctx, const char *model, const question *q) {
     char room[4200];
     cli_recipe r;
-    if (q->broken && strcmp(q->broken, "skip") != 0 && strcmp(q->broken, "error") != 0)
-        return cli_fail("--broken is 'error' or 'skip', not '%s'", q->broken), -1;
-    if (q->broken) return strcmp(q->broken, "skip") == 0;
+    if (q->broken) return cli_skips(q->broken);
     const char *recipe = find_recipe(q->recipe, model, room, sizeof room);
     if (!recipe) return 0;
     if (!cli_recipe_read(ctx, recipe, NULL, &r)) return -1;

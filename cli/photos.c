@@ -26,6 +26,11 @@ static bool ends_as_photo(const char *name) {
     return false;
 }
 
+int cli_skips(const char *word) {
+    if (strcmp(word, "skip") == 0) return 1;
+    return strcmp(word, "error") == 0 ? 0 : (cli_fail("--broken is 'error' or 'skip', not '%s'", word), -1);
+}
+
 bool cli_is_photo(const char *path) {
     unsigned char head[8] = {0};
     struct stat st;

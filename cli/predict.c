@@ -234,8 +234,9 @@ int cli_predict(int argc, char **argv, const cli_command *self) {
     cli_words words;
     int status = cli_read(self, argc, argv, options, (int)(sizeof options / sizeof *options), &words, 1, CLI_WORDS);
     if (status >= 0) return status;
-    if (broken && strcmp(broken, "skip") != 0 && strcmp(broken, "error") != 0) return cli_fail("--broken is 'error' or 'skip', not '%s'", broken);
-    w.skip = broken && strcmp(broken, "skip") == 0;
+    int skip = broken ? cli_skips(broken) : 0;
+    if (skip < 0) return CLI_FAILED;
+    w.skip = skip;
     soma_context *ctx = cli_context(threads);
     if (!ctx) return CLI_FAILED;
     status = predict(ctx, &w, cli_model_path(words.words[0], room, sizeof room), &words, path);

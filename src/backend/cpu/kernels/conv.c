@@ -24,8 +24,7 @@ static int64_t list_stretches(const soma__conv_way *w, int64_t f, stretch *out, 
         if (!real) continue;
         if (each) each(arg, t, total);
         for (int64_t done = 0; done < w->in;) {
-            int64_t left = CHAIN
-            -total % CHAIN;
+            int64_t left = SOMA__CONV_CHAIN - total % SOMA__CONV_CHAIN;
             int64_t run = w->in - done < left ? w->in - done : left;
             if (out && n && total % CHAIN && out[n - 1].a + out[n - 1].n == at + done) out[n - 1].n += run;
             else if (out) out[n++] = (stretch){at + done, total, run};

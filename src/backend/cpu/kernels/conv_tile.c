@@ -66,7 +66,7 @@ void SOMA_KERNEL(conv_tile)(int rows, const columns *q, const float *const *a, f
         }
 }
 
-/* All but n, q, a, c and row are constants wherever this is inlined. */
+/* As many of n rows as whole tiles have. All but n, q, a, c and row are constants wherever this is inlined. */
 SIMD_FN int64_t even(int rows, int vectors, int apart, int64_t n, const columns *q, const float *a, float *c, int64_t row) {
     vf x[VL], y[VL];
     const int64_t as = q->as, bs = vectors * VL;
@@ -100,7 +100,7 @@ SIMD_FN int64_t even(int rows, int vectors, int apart, int64_t n, const columns 
     return done;
 }
 
-int64_t SOMA_KERNEL(conv_even)(int64_t n, int64_t apart, const columns *q, const float *a, float *c, int64_t row) {
+static int64_t even_rows(int64_t n, int64_t apart, const columns *q, const float *a, float *c, int64_t row) {
 #if defined(SOMA_ISA_AVX512) || defined(SOMA_ISA_AVX2)
 #define EVEN(A, V) \
     case A * 4 + V: return even(VL / V, V, A, n, q, a, c, row)
@@ -119,4 +119,15 @@ int64_t SOMA_KERNEL(conv_even)(int64_t n, int64_t apart, const columns *q, const
     (void)n, (void)apart, (void)q, (void)a, (void)c, (void)row;
     return 0;
 #endif
+}
+
+void SOMA_KERNEL(conv_rows)(int64_t n, int64_t apart, const columns *q, const float *a, float *c, int64_t row) {
+    int64_t done = even_rows(n, apart, q, a, c, row), left = n - done, most = tile_rows(q->vectors), pieces = (left + most - 1) / most;
+    for (int64_t p = 0; p < pieces; p++) {
+        int64_t first = done + left * p / pieces, rows = done + left * (p + 1) / pieces - first;
+        const float *from[MR];
+        float *to[MR];
+        for (int64_t r = 0; r < rows; r++) from[r] = a + (first + r) * apart, to[r] = c + (first + r) * row;
+        SOMA_KERNEL(conv_tile)((int)rows, q, from, to);
+    }
 }

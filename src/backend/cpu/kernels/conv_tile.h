@@ -48,8 +48,8 @@ typedef struct columns {
 /* rows, at most MR, or ROWS with one vector; C has room for whole vectors. */
 void SOMA_KERNEL(conv_tile)(int rows, const columns *q, const float *const *a, float *const *c);
 
-/* Rows that are equally far apart: `apart` floats in a, `row` in c. One pointer serves all of them, so there may be more than of a tile whose rows
- * have pointers of their own. Does as many of n rows as it can, and returns how many; k is one stretch. */
-int64_t SOMA_KERNEL(conv_even)(int64_t n, int64_t apart, const columns *q, const float *a, float *c, int64_t row);
+/* n rows that are equally far apart: `apart` floats in a, `row` in c; k is one stretch. One pointer serves all of them where `apart` is a usual one,
+ * and then there may be more in a tile than of rows with pointers of their own. */
+void SOMA_KERNEL(conv_rows)(int64_t n, int64_t apart, const columns *q, const float *a, float *c, int64_t row);
 
 #endif

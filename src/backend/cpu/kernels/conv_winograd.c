@@ -97,21 +97,13 @@ static void read_tiles(const soma__conv_way *w, const picture *p, int64_t y, int
 
 /* The products of a panel: [place][tile][channel of the panel] */
 static void multiply(const soma__conv_way *w, const float *packed, int vectors, const float *source, int64_t n, float *products) {
-    const int most = tile_rows(vectors);
     const int64_t channels = w->in, width = vectors * VL, places = soma__conv_places(w), together = channels <= SHORT ? places : 1;
     stretch all = {0, 0, channels};
     columns q = {.as = 1, .k = &all, .n_k = 1, .vectors = vectors, .start = true, .places = together};
     q.a_apart = soma__conv_apart(w, channels), q.b_apart = channels * width, q.c_apart = APART;
     for (int64_t k = 0; k < places; k += together, source += together * q.a_apart, products += together * q.c_apart) {
         q.b = packed + k * q.b_apart;
-        int64_t done = SOMA_KERNEL(conv_even)(n, channels, &q, source, products, width), left = n - done, pieces = (left + most - 1) / most;
-        for (int64_t p = 0; p < pieces; p++) {
-            int64_t first = done + left * p / pieces, rows = done + left * (p + 1) / pieces - first;
-            const float *a[MR];
-            float *c[MR];
-            for (int64_t r = 0; r < rows; r++) a[r] = source + (first + r) * channels, c[r] = products + (first + r) * width;
-            SOMA_KERNEL(conv_tile)((int)rows, &q, a, c);
-        }
+        SOMA_KERNEL(conv_rows)(n, channels, &q, source, products, width);
     }
 }
 

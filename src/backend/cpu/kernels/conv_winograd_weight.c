@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define CHAIN SOMA__WINOGRAD_CHAIN
-
 typedef struct job {
     const soma__call *c;
     const soma__conv_way *w;
@@ -91,15 +89,7 @@ static void multiply(const job *j, int64_t n, int64_t first, int64_t end, bool s
             float *to = part + k * channels * j->width + col;
             columns q = {.as = channels, .k = &all, .n_k = 1, .vectors = j->width - col > VL ? 2 : 1, .start = start, .places = 1};
             q.b = d->spread + k * soma__conv_apart(w, j->per) + (col - first) * w->at_once;
-            int64_t done = SOMA_KERNEL(conv_even)(channels, 1, &q, source, to, j->width), left = channels - done;
-            int64_t most = tile_rows(q.vectors), pieces = (left + most - 1) / most;
-            for (int64_t p = 0; p < pieces; p++) {
-                int64_t from = done + left * p / pieces, rows = done + left * (p + 1) / pieces - from;
-                const float *a[MR];
-                float *c[MR];
-                for (int64_t r = 0; r < rows; r++) a[r] = source + from + r, c[r] = to + (from + r) * j->width;
-                SOMA_KERNEL(conv_tile)((int)rows, &q, a, c);
-            }
+            SOMA_KERNEL(conv_rows)(channels, 1, &q, source, to, j->width);
         }
 }
 
@@ -107,8 +97,7 @@ static void piece(void *arg, int64_t at, int slot) {
     const job *j = arg;
     const soma__conv_way *w = j->w;
     int64_t chain = at / j->slices, first = at % j->slices * j->per, end = first + j->per < j->width ? first + j->per : j->width;
-    int64_t places = soma__conv_places(w), from = chain * CHAIN
-    , to = from + CHAIN;
+    int64_t places = soma__conv_places(w), from = chain * SOMA__WINOGRAD_CHAIN, to = from + SOMA__WINOGRAD_CHAIN;
     if (to > j->tiles) to = j->tiles;
     if (first >= end) return;
     desk d = {.room = j->own + slot * j->own_size};
